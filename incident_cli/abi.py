@@ -1,0 +1,199 @@
+"""Human-readable contract signatures: `pause(bool supply, bool withdraw)`, `price() returns (int256)`.
+
+Parsing needs nothing but the text, so a runbook is validated without loading a codec; encoding and
+decoding load eth_abi on first use. Grammar: Solidity's ABI types, including tuples `(…)` and arrays `[]`, `[4]`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from incident_cli.evm import keccak
+
+NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
+ELEMENTARY = re.compile(r"address|bool|string|function|bytes(?:[1-9]|[12][0-9]|3[0-2])?|u?int(?P<bits>\d{1,3})?")
+ARRAY = re.compile(r"(\[[0-9]{0,4}\])+")
+MODIFIERS = frozenset({"memory", "calldata", "indexed", "payable", "storage"})
+SIGNATURE_LIMIT = 2_000
+DEPTH_LIMIT = 8
+
+
+class SignatureError(ValueError):
+    """The text is no contract signature; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One input or output: its canonical ABI type (`(uint128,bool)[]`) and its name, possibly empty."""
+
+    type: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function: name, inputs and outputs."""
+
+    name: str
+    inputs: tuple[Parameter, ...]
+    outputs: tuple[Parameter, ...] = ()
+
+    @property
+    def canonical(self) -> str:
+        """The form the selector is taken from: `pause(bool,bool)`."""
+        return f"{self.name}({','.join(one.type for one in self.inputs)})"
+
+    @property
+    def selector(self) -> bytes:
+        """The first four bytes of keccak256 of the canonical form."""
+        return keccak(self.canonical.encode())[:4]
+
+    @property
+    def input_types(self) -> list[str]:
+        """ABI types of the inputs, in order."""
+        return [one.type for one in self.inputs]
+
+    @property
+    def output_types(self) -> list[str]:
+        """ABI types of the outputs, in order."""
+        return [one.type for one in self.outputs]
+
+
+@functools.lru_cache(maxsize=4_096)
+def parse_signature(text: str) -> Signature:
+    """`name(type name, …) [view] [returns (type name, …)]`; raises SignatureError with the place."""
+    if len(text) > SIGNATURE_LIMIT:
+        raise SignatureError(f"a signature longer than {SIGNATURE_LIMIT} characters")
+    scanner = Scanner(text.removeprefix("function ").strip())
+    name = scanner.name("a function name")
+    inputs = scanner.parameters(0)
+    scanner.skip_words({"view", "pure", "external", "public", "payable", "nonpayable"})
+    outputs: tuple[Parameter, ...] = ()
+    if scanner.take("returns"):
+        outputs = scanner.parameters(0)
+    scanner.end()
+    return Signature(name, inputs, outputs)
+
+
+class Scanner:
+    """Reads a signature from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def fail(self, wanted: str) -> SignatureError:
+        found = self.text[self.at : self.at + 12] or "the end"
+        return SignatureError(f"expected {wanted} at column {self.at + 1}, found {found!r}")
+
+    def space(self) -> None:
+        while self.at < len(self.text) and self.text[self.at] == " ":
+            self.at += 1
+
+    def take(self, word: str) -> bool:
+        self.space()
+        if not self.text.startswith(word, self.at):
+            return False
+        self.at += len(word)
+        return True
+
+    def need(self, word: str) -> None:
+        if not self.take(word):
+            raise self.fail(repr(word))
+
+    def name(self, wanted: str) -> str:
+        self.space()
+        match = NAME.match(self.text, self.at)
+        if match is None:
+            raise self.fail(wanted)
+        self.at = match.end()
+        return match.group()
+
+    def skip_words(self, words: set[str]) -> None:
+        while True:
+            self.space()
+            match = NAME.match(self.text, self.at)
+            if match is None or match.group() not in words:
+                return
+            self.at = match.end()
+
+    def parameters(self, depth: int) -> tuple[Parameter, ...]:
+        if depth > DEPTH_LIMIT:
+            raise SignatureError(f"tuples nested more than {DEPTH_LIMIT} deep")
+        self.need("(")
+        found: list[Parameter] = []
+        if self.take(")"):
+            return ()
+        while True:
+            found.append(self.parameter(depth))
+            if self.take(")"):
+                return tuple(found)
+            self.need(",")
+
+    def parameter(self, depth: int) -> Parameter:
+        kind = self.type(depth)
+        self.skip_words(set(MODIFIERS))
+        self.space()
+        match = NAME.match(self.text, self.at)
+        if match is None:
+            return Parameter(kind)
+        self.at = match.end()
+        return Parameter(kind, match.group())
+
+    def type(self, depth: int) -> str:
+        self.take("tuple")
+        self.space()
+        if self.text.startswith("(", self.at):
+            base = f"({','.join(one.type for one in self.parameters(depth + 1))})"
+        else:
+            base = self.elementary()
+        match = ARRAY.match(self.text, self.at)
+        if match is None:
+            return base
+        self.at = match.end()
+        return base + match.group()
+
+    def elementary(self) -> str:
+        start = self.at
+        word = self.name("a type")
+        match = ELEMENTARY.fullmatch(word)
+        bits = match.group("bits") if match else None
+        if match is None or (bits is not None and (int(bits) % 8 or not 8 <= int(bits) <= 256)):
+            self.at = start
+            raise self.fail("an ABI type such as uint256, address or bytes32")
+        return word + "256" if word in ("uint", "int") else word
+
+    def end(self) -> None:
+        self.space()
+        if self.at != len(self.text):
+            raise self.fail("the end of the signature")
+
+
+def encode_call(signature: Signature, args: Sequence[object]) -> bytes:
+    """Calldata: the selector and the encoded arguments. Raises ValueError where a value does not fit its type."""
+    return signature.selector + encode(signature.input_types, args)
+
+
+def encode(types: Sequence[str], args: Sequence[object]) -> bytes:
+    """ABI-encode values; raises ValueError with the codec's own words."""
+    import eth_abi
+    from eth_abi.exceptions import EncodingError
+
+    try:
+        return eth_abi.encode(types, args)
+    except (EncodingError, OverflowError, TypeError) as problem:
+        raise ValueError(f"the arguments do not fit ({','.join(types)}): {problem}") from problem
+
+
+def decode(types: Sequence[str], data: bytes) -> tuple[object, ...]:
+    """Decode ABI data; raises ValueError where it is not of these types."""
+    import eth_abi
+    from eth_abi.exceptions import DecodingError
+
+    try:
+        return tuple(eth_abi.decode(types, data))
+    except (DecodingError, OverflowError, UnicodeDecodeError) as problem:
+        raise ValueError(f"the data are not ({','.join(types)}): {problem}") from problem

@@ -1,0 +1,101 @@
+"""Units of the field: basis points, token amounts, durations and block counts; parsed from text, printed for people.
+
+Money and ratios are integers: base units of a token, basis points (1 bps = 1/10,000), seconds. Nothing here is a
+float, and a number without its unit is refused where a unit is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+BPS = 10_000
+SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+DURATION = re.compile(r"(?:\d{1,9}[smhd])+")
+PART = re.compile(r"(\d+)([smhd])")
+AMOUNT = re.compile(r"(?P<number>\d{1,40}(?:_\d{3})*(?:\.\d{1,36})?) (?P<token>[A-Za-z][A-Za-z0-9.+-]{0,15})")
+INTEGER = re.compile(r"-?\d{1,78}(?:_\d{3})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token's symbol and its number of decimals."""
+
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Amount:
+    """`units` base units of a token."""
+
+    units: int
+    token: Token
+
+    def __str__(self) -> str:
+        return format_amount(self.units, self.token)
+
+
+def parse_integer(text: str) -> int:
+    """`1000`, `-3`, `250_000`; raises ValueError."""
+    if not INTEGER.fullmatch(text):
+        raise ValueError("a whole number is needed, such as 250000")
+    return int(text.replace("_", ""))
+
+
+def parse_bps(text: str) -> int:
+    """`150`, `150 bps` or `1.5%` as basis points; raises ValueError."""
+    match = re.fullmatch(r"(-?\d{1,9}(?:\.\d{1,2})?)\s*(bps|%)?", text)
+    if match is None:
+        raise ValueError("basis points are needed, such as 150 bps or 1.5%")
+    number = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1)
+    if number != int(number):
+        raise ValueError("a basis point is the smallest step: 0.01%")
+    return int(number)
+
+
+def parse_duration(text: str) -> int:
+    """`36s`, `15m`, `1h30m`, `30d` in seconds; raises ValueError."""
+    if not DURATION.fullmatch(text):
+        raise ValueError("a duration is needed, such as 36s, 15m, 1h30m or 30d")
+    return sum(int(number) * SECONDS[unit] for number, unit in PART.findall(text))
+
+
+def parse_amount(text: str, tokens: dict[str, Token]) -> Amount:
+    """`250000 USDC` in base units of a token the deployment names; raises ValueError."""
+    match = AMOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError("an amount and its token are needed, such as 250000 USDC")
+    token = tokens.get(match.group("token"))
+    if token is None:
+        raise ValueError(f"the token {match.group('token')} is not in the deployment's tokens")
+    scaled = Decimal(match.group("number").replace("_", "")).scaleb(token.decimals)
+    if scaled != int(scaled):
+        raise ValueError(f"{token.symbol} has {token.decimals} decimals, this has more")
+    return Amount(int(scaled), token)
+
+
+def format_amount(units: int, token: Token) -> str:
+    """`1,234.50 USDC`: at least two decimals where the token has them, and never rounded."""
+    sign, digits = ("-" if units < 0 else ""), str(abs(units)).rjust(token.decimals + 1, "0")
+    whole, fraction = digits[: len(digits) - token.decimals], digits[len(digits) - token.decimals :]
+    shown = fraction.rstrip("0").ljust(min(2, token.decimals), "0")
+    return f"{sign}{int(whole):,}{'.' + shown if shown else ''} {token.symbol}"
+
+
+def format_bps(bps: int | Decimal) -> str:
+    """`150 bps (1.50%)`."""
+    return f"{bps} bps ({Decimal(bps) / 100:.2f}%)"
+
+
+def format_duration(seconds: int) -> str:
+    """`36s`, `15m`, `1h 30m`, `2d 4h`: the two largest units."""
+    if seconds < 0:
+        return f"-{format_duration(-seconds)}"
+    parts: list[str] = []
+    for unit, size in sorted(SECONDS.items(), key=lambda pair: -pair[1]):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2]) or "0s"
