@@ -10,8 +10,12 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from incident_cli.evm import keccak
+from incident_cli.evm import checksummed, keccak
+
+if TYPE_CHECKING:
+    from eth_abi.codec import ABICodec
 
 NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
 ELEMENTARY = re.compile(r"address|bool|string|function|bytes(?:[1-9]|[12][0-9]|3[0-2])?|u?int(?P<bits>\d{1,3})?")
@@ -32,6 +36,9 @@ class Parameter:
     type: str
     name: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.type} {self.name}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -45,6 +52,12 @@ class Signature:
     def canonical(self) -> str:
         """The form the selector is taken from: `pause(bool,bool)`."""
         return f"{self.name}({','.join(one.type for one in self.inputs)})"
+
+    @property
+    def source(self) -> str:
+        """The whole signature as text that `parse_signature` reads back."""
+        returns = f" returns ({', '.join(map(str, self.outputs))})" if self.outputs else ""
+        return f"{self.name}({', '.join(map(str, self.inputs))}){returns}"
 
     @property
     def selector(self) -> bytes:
@@ -177,23 +190,44 @@ def encode_call(signature: Signature, args: Sequence[object]) -> bytes:
     return signature.selector + encode(signature.input_types, args)
 
 
+def decode_call(signature: Signature, data: bytes) -> tuple[object, ...]:
+    """The arguments in calldata of this function; raises ValueError where they are not its."""
+    if data[:4] != signature.selector:
+        raise ValueError(f"the calldata are not a call of {signature.canonical}")
+    return decode(signature.input_types, data[4:])
+
+
+@functools.cache
+def codec() -> ABICodec:
+    """eth_abi's codec, with addresses decoded to their checksummed form so that they compare by equality."""
+    from eth_abi.codec import ABICodec
+    from eth_abi.decoding import AddressDecoder
+    from eth_abi.registry import ABIRegistry, BaseEquals, registry
+
+    class ChecksummedAddressDecoder(AddressDecoder):
+        decoder_fn = staticmethod(checksummed)  # type: ignore[assignment]  # eth_typing's own HexAddress type
+
+    own: ABIRegistry = registry.copy()  # type: ignore[no-untyped-call]  # eth_abi leaves these two untyped
+    own.unregister_decoder("address")
+    own.register_decoder(BaseEquals("address"), ChecksummedAddressDecoder, label="address")  # type: ignore[no-untyped-call]
+    return ABICodec(own)
+
+
 def encode(types: Sequence[str], args: Sequence[object]) -> bytes:
     """ABI-encode values; raises ValueError with the codec's own words."""
-    import eth_abi
     from eth_abi.exceptions import EncodingError
 
     try:
-        return eth_abi.encode(types, args)
+        return codec().encode(types, args)
     except (EncodingError, OverflowError, TypeError) as problem:
         raise ValueError(f"the arguments do not fit ({','.join(types)}): {problem}") from problem
 
 
 def decode(types: Sequence[str], data: bytes) -> tuple[object, ...]:
-    """Decode ABI data; raises ValueError where it is not of these types."""
-    import eth_abi
+    """Decode ABI data (addresses checksummed); raises ValueError where it is not of these types."""
     from eth_abi.exceptions import DecodingError
 
     try:
-        return tuple(eth_abi.decode(types, data))
+        return tuple(codec().decode(types, data))
     except (DecodingError, OverflowError, UnicodeDecodeError) as problem:
         raise ValueError(f"the data are not ({','.join(types)}): {problem}") from problem

@@ -1,0 +1,339 @@
+"""A drill's world: a chain with a council, a time-lock, an exchange and people who act in every block.
+
+The same seed, scenario, genesis time and turns give the same block hashes. A world holds nothing that is not on its
+chain or follows from its seed, except whether the faults were ended, which every turn carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from incident_cli.abi import decode, encode_call, parse_signature
+from incident_cli.drills import actors, safe_setup
+from incident_cli.drills.accounts import Account, Order, People, created_address, population
+from incident_cli.drills.actors import ATTACK_CAPITAL, MARKETS, USDC, Deed, Holder, Price, View
+from incident_cli.drills.artefacts import artefact
+from incident_cli.drills.engine import Engine, Receipt
+from incident_cli.drills.scenario import Scenario
+from incident_cli.evm import Address, Block, to_hex
+
+CHAIN_ID = 31_337
+GENESIS_TIME = 4_102_444_800  # 2100-01-01: later than any wall clock a drill runs under
+TIMELOCK_DELAY = 3_600
+POOL = 20_000_000 * USDC
+TRADER_MONEY = 100_000 * USDC
+WITHDRAWAL_LIMIT = (1_000_000 * USDC, 3_600)
+ETHER = 10**18
+CREATION_GAS = 8_000_000
+GAS = 1_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Every contract of the world; feeds and references by market name."""
+
+    exchange: Address
+    token: Address
+    timelock: Address
+    council: Address
+    governance: Address
+    keeper: Address
+    attacker: Address
+    feeds: Mapping[str, Address]
+    references: Mapping[str, Address]
+    safe_singleton: Address = safe_setup.SINGLETON
+    proxy_factory: Address = safe_setup.PROXY_FACTORY
+    fallback_handler: Address = safe_setup.FALLBACK_HANDLER
+    multi_send: Address = safe_setup.MULTI_SEND_CALL_ONLY
+    multicall: Address = safe_setup.MULTICALL3
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What went into one block: all that is needed to play it again."""
+
+    transactions: tuple[bytes, ...]
+    seconds: int
+    actors: bool = True
+    fault_over: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """For a journal."""
+        transactions = [to_hex(raw) for raw in self.transactions]
+        return {
+            "transactions": transactions,
+            "seconds": self.seconds,
+            "actors": self.actors,
+            "fault_over": self.fault_over,
+        }
+
+
+def turn_from_json(record: Mapping[str, object]) -> Turn:
+    """A turn as `to_json` wrote it; raises KeyError, TypeError or ValueError where it did not."""
+    raws, seconds = record["transactions"], record["seconds"]
+    if not isinstance(raws, list) or not isinstance(seconds, int):
+        raise TypeError("no turn of a drill")
+    transactions = tuple(bytes.fromhex(str(raw).removeprefix("0x")) for raw in raws)
+    return Turn(transactions, seconds, bool(record["actors"]), bool(record["fault_over"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """USDC units at one block, read from the chain. `attacker_gain` is what the attacker holds beyond its capital."""
+
+    block: Block
+    pool: int
+    balances: int
+    vault: int
+    attacker_gain: int
+    attacker_withdrawn: int
+    holders: Mapping[str, Holder]
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether the exchange holds exactly what it owes."""
+        return self.vault == self.pool + self.balances
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """One block played: its turn, the receipts of the turn's transactions, those of the actors, the books after it."""
+
+    turn: Turn
+    block: Block
+    receipts: tuple[Receipt, ...]
+    actor_receipts: tuple[Receipt, ...]
+    books: Books
+
+
+class World:
+    """See the module. `height` counts blocks since the world was ready; `history[height]` are the books then."""
+
+    def __init__(self, seed: int, scenario: Scenario, engine: Engine, people: People, addresses: Addresses) -> None:
+        self.seed, self.scenario, self.engine, self.people, self.addresses = seed, scenario, engine, people, addresses
+        self.markets: dict[str, bytes] = {terms.name: terms.id for terms in MARKETS}
+        self.first_block = engine.head
+        self.prices = actors.first_prices()
+        self.fault_over = False
+        self._view, books = look(engine, people, addresses)
+        self.history: list[Books] = [books]
+
+    @classmethod
+    def build(
+        cls, seed: int, scenario: Scenario, genesis_time: int = GENESIS_TIME, *, guardian: Address | None = None
+    ) -> World:
+        """A world ready to live in. `guardian` holds the exchange's restricting role, by default the council."""
+        people = population(seed, [terms.name for terms in MARKETS])
+        engine = Engine(
+            seed=seed,
+            chain_id=CHAIN_ID,
+            genesis_time=genesis_time,
+            balances={one.address: 1_000 * ETHER for one in people.everyone()},
+            codes=safe_setup.genesis_codes(),
+        )
+        founding = Founding(people, seed, guardian)
+        receipts = engine.mine(founding.transactions).receipts
+        failed = [place for place, receipt in enumerate(receipts) if not receipt.status]
+        if failed:
+            raise RuntimeError(f"the world cannot be founded: transactions {failed} failed")
+        return cls(seed, scenario, engine, people, founding.addresses)
+
+    @property
+    def height(self) -> int:
+        """Blocks since the world was ready."""
+        return self.engine.head.number - self.first_block.number
+
+    @property
+    def council_owners(self) -> tuple[Account, ...]:
+        """The owners of the council, 2 of whom must sign."""
+        return self.people.council_owners
+
+    @property
+    def governance_owners(self) -> tuple[Account, ...]:
+        """The owners of the governance Safe, 2 of whom must sign."""
+        return self.people.governance_owners
+
+    @property
+    def executor(self) -> Account:
+        """Who sends, and pays for, what others have signed."""
+        return self.people.executor
+
+    def transaction(
+        self, sender: Account, to: Address, data: bytes, *, gas: int = GAS, value: int = 0, ahead: int = 0
+    ) -> bytes:
+        """A signed transaction for the next block; `ahead` counts those of the same sender before it in that block."""
+        nonce = self.engine.nonce(sender.address) + ahead
+        return sender.transaction(Order(CHAIN_ID, nonce, to, data, gas, value))
+
+    def end_fault(self) -> None:
+        """From the next block on every source is honest again. The turns carry it, so a journal of turns does too."""
+        self.fault_over = True
+
+    def advance(
+        self, transactions: Sequence[bytes] = (), *, seconds: int | None = None, actors: bool = True
+    ) -> Advance:
+        """Mine one block: the keeper's prices, these transactions, then the attacker and the traders.
+
+        Without `actors` nobody but the given transactions acts. Raises engine.InvalidTransaction where a transaction
+        cannot enter a block; then nothing has happened.
+        """
+        spent = self.engine.block_time if seconds is None else seconds
+        return self.play(Turn(tuple(transactions), spent, actors, self.fault_over))
+
+    def play(self, turn: Turn) -> Advance:
+        """Mine the block of this turn."""
+        prices = self._next_prices(turn)
+        first = [self._push(prices)] if turn.actors else []
+        last = self._act(prices) if turn.actors else []
+        mined = self.engine.mine([*first, *turn.transactions, *last], self.engine.head.timestamp + turn.seconds)
+        self.prices, self.fault_over = prices, turn.fault_over
+        self._view, books = look(self.engine, self.people, self.addresses)
+        self.history.append(books)
+        given = slice(len(first), len(first) + len(turn.transactions))
+        others = (*mined.receipts[: given.start], *mined.receipts[given.stop :])
+        return Advance(turn, mined.block, mined.receipts[given], others, books)
+
+    def books(self) -> Books:
+        """The books at the head."""
+        return self.history[-1]
+
+    def without_containment(self, blocks: int) -> int:
+        """USDC units the attacker would have gained after this many blocks if nobody had done anything."""
+        return min(POOL, actors.undisturbed_gain(self.seed, self.scenario, blocks))
+
+    def _next_prices(self, turn: Turn) -> dict[str, Price]:
+        height = self.height + 1
+        faults = actors.active_faults(self.scenario, height, turn.fault_over)
+        prices = actors.next_prices(self.prices, self.seed, height, faults)
+        if turn.actors:
+            return prices
+        return {name: replace(self.prices[name], true=price.true) for name, price in prices.items()}
+
+    def _push(self, prices: Mapping[str, Price]) -> bytes:
+        data = encoded("push((address,int256)[] answers)", answers(self.addresses, prices))
+        return self.transaction(self.people.keeper, self.addresses.keeper, data)
+
+    def _act(self, prices: Mapping[str, Price]) -> list[bytes]:
+        height, view, holders = self.height + 1, self._view, self.books().holders
+        sent = []
+        if self.scenario.attacker and (attack := self._attack(height, prices)):
+            sent.append(self._send(self.people.attacker, self.addresses.attacker, attack))
+        for terms in MARKETS:
+            trader = self.people.traders[terms.name]
+            deed = actors.trade(self.seed, height, terms, prices[terms.name], view, holders[trader.label])
+            if deed:
+                sent.append(self._send(trader, self.addresses.exchange, deed))
+        deed = actors.provision(self.seed, height, view, holders[self.people.provider.label])
+        return [*sent, self._send(self.people.provider, self.addresses.exchange, deed)] if deed else sent
+
+    def _attack(self, height: int, prices: Mapping[str, Price]) -> Deed | None:
+        view, holder = self._view, self.books().holders[self.people.attacker.label]
+        return actors.attack(self.seed, height, prices, view, holder)
+
+    def _send(self, sender: Account, to: Address, deed: Deed) -> bytes:
+        return self.transaction(sender, to, encoded(deed.function, *deed.args))
+
+
+class Founding:
+    """The transactions that found a world, in order, and the addresses they lead to."""
+
+    def __init__(self, people: People, seed: int, guardian: Address | None) -> None:
+        self.people = people
+        self.transactions: list[bytes] = []
+        self._nonces: dict[Address, int] = {}
+        council = self._council(people.council_owners, seed)
+        governance = self._council(people.governance_owners, seed)
+        self._safe_contracts(council, governance)
+        self.addresses = self._exchange(council.address, governance.address, guardian or council.address)
+        self._fund()
+
+    def _safe_contracts(self, *councils: safe_setup.Council) -> None:
+        for data in safe_setup.canonical_deployments():
+            self._send(self.people.deployer, safe_setup.DEPLOYER, data)
+        for one in councils:
+            self._send(self.people.deployer, safe_setup.PROXY_FACTORY, one.creation)
+
+    def _council(self, owners: Sequence[Account], seed: int) -> safe_setup.Council:
+        return safe_setup.council([one.address for one in owners], 2, seed)
+
+    def _exchange(self, council: Address, governance: Address, guardian: Address) -> Addresses:
+        deployer = self.people.deployer
+        timelock = self._create(deployer, "timelock", governance, TIMELOCK_DELAY)
+        token = self._create(deployer, "usd_token")
+        keeper = self._create(self.people.keeper, "price_keeper")
+        feeds = {
+            one.name: self._create(deployer, "price_feed", keeper, one.name.replace("-", " / ")) for one in MARKETS
+        }
+        references = {
+            one.name: self._create(deployer, "price_feed", keeper, f"{one.name} reference") for one in MARKETS
+        }
+        listed = [(one.id, feeds[one.name], references[one.name], one.strike, one.time_value) for one in MARKETS]
+        exchange = self._create(deployer, "options_exchange", token, guardian, timelock, listed, *WITHDRAWAL_LIMIT)
+        attacker = self._create(self.people.attacker, "attacker", exchange)
+        return Addresses(exchange, token, timelock, council, governance, keeper, attacker, feeds, references)
+
+    def _fund(self) -> None:
+        people, at = self.people, self.addresses
+        deposits = {people.provider: POOL + TRADER_MONEY, **dict.fromkeys(people.traders.values(), TRADER_MONEY)}
+        total = sum(deposits.values())
+        prices = encoded("push((address,int256)[] answers)", answers(at, actors.first_prices()))
+        self._send(people.keeper, at.keeper, prices)
+        self._send(people.deployer, at.token, encoded("mint(address,uint256)", people.deployer.address, total))
+        self._send(people.deployer, at.token, encoded("approve(address,uint256)", at.exchange, total))
+        for holder, amount in deposits.items():
+            data = encoded("depositFor(address,uint256)", holder.address, amount)
+            self._send(people.deployer, at.exchange, data)
+        self._send(people.provider, at.exchange, encoded("provide(uint256)", POOL))
+        self._send(people.deployer, at.token, encoded("mint(address,uint256)", at.attacker, ATTACK_CAPITAL))
+        self._send(people.attacker, at.attacker, encoded("enter()"))
+
+    def _create(self, sender: Account, contract: str, *args: object) -> Address:
+        address = created_address(sender.address, self._nonces.get(sender.address, 0))
+        self._send(sender, None, artefact(contract).creation(args))
+        return address
+
+    def _send(self, sender: Account, to: Address | None, data: bytes) -> None:
+        nonce = self._nonces.get(sender.address, 0)
+        self._nonces[sender.address] = nonce + 1
+        self.transactions.append(sender.transaction(Order(CHAIN_ID, nonce, to, data, CREATION_GAS)))
+
+
+def answers(addresses: Addresses, prices: Mapping[str, Price]) -> list[tuple[Address, int]]:
+    """What the keeper pushes for these prices: a frozen feed is left out."""
+    feeds = [(addresses.feeds[name], price.feed) for name, price in prices.items() if price.feed_pushed]
+    return feeds + [(addresses.references[name], price.reference) for name, price in prices.items()]
+
+
+def encoded(signature: str, *args: object) -> bytes:
+    """Calldata of a function of the world's contracts."""
+    return encode_call(parse_signature(signature), args)
+
+
+def look(engine: Engine, people: People, addresses: Addresses) -> tuple[View, Books]:
+    """The exchange at the head, in one call: what the actors see of it, and its books."""
+    exchange, token, trading = addresses.exchange, addresses.token, [(one, people.traders[one.name]) for one in MARKETS]
+    owners = {people.provider: people.provider.address, **{trader: trader.address for _, trader in trading}}
+    owners[people.attacker] = addresses.attacker
+    calls = [(exchange, encoded(f"{view}()")) for view in ("shutDown", "withdrawalAvailable", "pool", "totalBalances")]
+    calls += [(token, encoded("balanceOf(address)", holder)) for holder in (exchange, addresses.attacker)]
+    calls += [(exchange, encoded("marketPaused(bytes32)", terms.id)) for terms in MARKETS]
+    calls += [(exchange, encoded("position(address,bytes32)", one.address, terms.id)) for terms, one in trading]
+    calls += [(exchange, encoded("balanceOf(address)", holder)) for holder in owners.values()]
+    found = iter(batch(engine, addresses.multicall, calls))
+    shut_down, available, pool, balances, vault, withdrawn = (next(found) for _ in range(6))
+    paused = frozenset(terms.name for terms in MARKETS if next(found))
+    calls_held = {trader: next(found) for _, trader in trading}
+    holders = {one.label: Holder(next(found), calls_held.get(one, 0)) for one in owners}
+    gain = holders[people.attacker.label].balance + withdrawn - ATTACK_CAPITAL
+    books = Books(engine.head, pool, balances, vault, gain, withdrawn, holders)
+    return View(paused, bool(shut_down), available), books
+
+
+def batch(engine: Engine, multicall: Address, calls: Sequence[tuple[Address, bytes]]) -> list[int]:
+    """The answers to view calls that return one word each, all at the head (Multicall3)."""
+    data = encoded("aggregate3((address,bool,bytes)[])", [(to, False, call) for to, call in calls])
+    (results,) = decode(["(bool,bytes)[]"], engine.call(multicall, data))
+    if not isinstance(results, tuple):
+        raise TypeError("Multicall3 answered something else")
+    return [int.from_bytes(answer, "big") for _, answer in results]

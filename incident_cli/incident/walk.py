@@ -1,0 +1,104 @@
+"""Given the runbook and what happened so far, what comes next. Pure: no clock, no chain, no file.
+
+The rules:
+- A step that was started and has not ended is the next step, with what already happened in it.
+- A step that ended sends the walk where its last event says (`to`), else to the following step.
+- Steps marked `only_by_goto` are reached by goto alone.
+- A skipped or failed containment never ends as contained; nothing done and the walk ended is a stand-down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from incident_cli.incident.events import Event, Kind, Outcome, within
+from incident_cli.runbook.model import ContainStep, Runbook, Step
+
+ENDED_WELL = frozenset({Outcome.DONE, Outcome.SATISFIED})
+
+
+class Ending(StrEnum):
+    """How an incident ends."""
+
+    CONTAINED = "contained"
+    STOOD_DOWN = "stood-down"
+    NOT_CONTAINED = "not-contained"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A step to do: `events` are those of the present attempt, empty where it has not been started."""
+
+    step: Step
+    attempt: int
+    events: tuple[Event, ...]
+
+    @property
+    def started(self) -> bool:
+        """Whether the present attempt has begun."""
+        return bool(self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The walk is over."""
+
+    ending: Ending
+
+
+def what_next(runbook: Runbook, events: Sequence[Event]) -> Next | Finished:
+    """The step to do next, or how the incident ended."""
+    step = standing(runbook, events)
+    if step is None:
+        return Finished(ending(runbook, events))
+    attempts = sum(1 for event in events if event.kind is Kind.STEP_STARTED and event.step == step.id)
+    present = within(events, step.id)
+    if not present or present[-1].kind in (Kind.STEP_ENDED, Kind.STEP_REOPENED):
+        return Next(step, attempts + 1, ())
+    return Next(step, attempts, tuple(present))
+
+
+def standing(runbook: Runbook, events: Sequence[Event]) -> Step | None:
+    """The step the walk stands at, or None at the end."""
+    for event in reversed(events):
+        if event.kind is Kind.STEP_STARTED and event.step is not None:
+            return runbook.step(event.step)
+        if event.kind is Kind.STEP_REOPENED and event.step is not None:
+            return runbook.step(event.step)
+        if event.kind is Kind.STEP_ENDED and event.step is not None:
+            to = event.data.get("to")
+            return runbook.step(to) if to else runbook.after(event.step)
+    return next((one for one in runbook.steps if not one.only_by_goto), None)
+
+
+def ending(runbook: Runbook, events: Sequence[Event]) -> Ending:
+    """How the incident stands if the walk ends now."""
+    outcomes = latest_outcomes(events)
+    contained = {step.id: outcomes.get(step.id) for step in runbook.steps if isinstance(step, ContainStep)}
+    reached = {name: outcome for name, outcome in contained.items() if outcome is not None}
+    if not reached or set(reached.values()) == {Outcome.NOT_NEEDED}:
+        return Ending.STOOD_DOWN
+    proven = any(outcomes.get(one.id) is Outcome.DONE for one in runbook.steps if one.marks == "contained")
+    wanted = {name: outcome for name, outcome in reached.items() if outcome is not Outcome.NOT_NEEDED}
+    return Ending.CONTAINED if proven and set(wanted.values()) <= ENDED_WELL else Ending.NOT_CONTAINED
+
+
+def latest_outcomes(events: Sequence[Event]) -> dict[str, Outcome]:
+    """Step → how it ended last; a step that was started again and has not ended is not in it."""
+    outcomes: dict[str, Outcome] = {}
+    for event in events:
+        if event.step is None:
+            continue
+        if event.kind is Kind.STEP_ENDED:
+            outcomes[event.step] = Outcome(event.data["outcome"])
+        elif event.kind in (Kind.STEP_STARTED, Kind.STEP_REOPENED):
+            outcomes.pop(event.step, None)
+    return outcomes
+
+
+def before(runbook: Runbook, events: Sequence[Event], step: str) -> Step | None:
+    """The step the operator was at before this one: where `back` goes."""
+    visited = [event.step for event in events if event.kind is Kind.STEP_STARTED and event.step != step]
+    return runbook.step(visited[-1]) if visited and visited[-1] is not None else None

@@ -1,0 +1,48 @@
+"""What the chain must show: one view, and the value it must answer. Compared by equality, never by truthiness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from incident_cli.abi import decode, decode_call, encode, encode_call, parse_signature
+from incident_cli.evm import CallRead, Missing, Snapshot, hex_bytes, parse_address, to_hex
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """`read` must answer `value` as its first output; `label` is how people name it."""
+
+    label: str
+    read: CallRead
+    value: object
+
+    def judge(self, snapshot: Snapshot) -> bool | Missing:
+        """Whether the chain shows it; Missing where it could not be read."""
+        found = snapshot.value(self.read)
+        return found if isinstance(found, Missing) else same(found, self.value)
+
+    def to_json(self) -> dict[str, str]:
+        """A record that holds everything needed to ask again."""
+        signature = self.read.signature
+        return {
+            "label": self.label,
+            "to": self.read.to,
+            "call": signature.source,
+            "data": to_hex(encode_call(signature, self.read.args)),
+            "equals": to_hex(encode(signature.output_types[:1], [self.value])),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Expectation:
+        """The expectation of a record made by `to_json`."""
+        signature = parse_signature(record["call"])
+        args = decode_call(signature, hex_bytes(record["data"]))
+        value = decode(signature.output_types[:1], hex_bytes(record["equals"]))[0]
+        return cls(record["label"], CallRead(parse_address(record["to"]), signature, args), value)
+
+
+def same(found: object, wanted: object) -> bool:
+    """Equality without Python's bridges between kinds: True is not 1."""
+    return type(found) is type(wanted) and found == wanted

@@ -1,0 +1,171 @@
+"""A protocol as data: its contract slots, its reads and its levers. One YAML file each, no code.
+
+A read's arguments are taken by their ABI names from the arguments of the lever that uses it, so
+`marketPaused(bytes32 market)` needs no further wiring inside a lever that has an argument `market`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from incident_cli.abi import Signature
+from incident_cli.binding import (
+    BOOLEAN,
+    EXPRESSION,
+    IDENTIFIER,
+    SIGNATURE,
+    SLUG,
+    TEXT,
+    Binder,
+    did_you_mean,
+    one_of,
+)
+from incident_cli.document import Document, Place, read_document
+from incident_cli.expression import Expression
+
+ARGUMENT_TYPE = one_of("argument type", "market", "bool", "int", "bps", "duration", "amount", "address", "bytes32")
+SCOPE = one_of("scope", "function", "market", "protocol")
+SLOT_TYPE = one_of("slot type", "address")
+DELAY = one_of("delay", "none")
+Name = Annotated[str, IDENTIFIER]
+Formula = Annotated[Expression, EXPRESSION]
+ARGUMENT_DEFAULTS = frozenset({"true", "false"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadDefinition:
+    """A view of the protocol: which slot it is asked of, and its signature with outputs."""
+
+    on: Name
+    call: Annotated[Signature, SIGNATURE]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArgumentDefinition:
+    """An argument of a lever as a runbook gives it; without a default it must be given."""
+
+    type: Annotated[str, ARGUMENT_TYPE]
+    default: str | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoDefinition:
+    """How the lever is undone from recorded values, and by whom (`same`, or the name of another authority)."""
+
+    by: Name = "same"
+    call: Annotated[Signature, SIGNATURE] | None = None
+    with_: Mapping[Annotated[str, TEXT], Formula] = field(default_factory=dict)
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleDefinition:
+    """What must hold on chain for `by` to be allowed to pull the lever."""
+
+    holder: Name = "by"
+    when: Formula
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeverDefinition:
+    """A named emergency function with its reads, expected effect, undo, required role and traps."""
+
+    does: str
+    scope: Annotated[str, SCOPE]
+    args: Mapping[Name, ArgumentDefinition] = field(default_factory=dict)
+    on: Name
+    call: Annotated[Signature, SIGNATURE]
+    with_: Mapping[Annotated[str, TEXT], Formula] = field(default_factory=dict)
+    expect: Mapping[Name, Formula]
+    writes: tuple[Name, ...]
+    satisfied: Formula | None = None
+    undo: UndoDefinition | None = None
+    role: RoleDefinition | None = None
+    delay: Annotated[str, DELAY] = "none"
+    irreversible: Annotated[bool, BOOLEAN] = False
+    traps: tuple[str, ...] = ()
+    place: Place
+
+    def formulas(self) -> Iterator[Expression]:
+        """Every expression of the lever."""
+        yield from self.with_.values()
+        yield from self.expect.values()
+        if self.undo:
+            yield from self.undo.with_.values()
+        if self.satisfied:
+            yield self.satisfied
+        if self.role:
+            yield self.role.when
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """One protocol file."""
+
+    protocol: Annotated[str, SLUG]
+    source: str
+    slots: Mapping[Name, Annotated[str, SLOT_TYPE]]
+    reads: Mapping[Name, ReadDefinition] = field(default_factory=dict)
+    levers: Mapping[Name, LeverDefinition] = field(default_factory=dict)
+    place: Place
+
+
+def load_protocol(path: Path) -> tuple[Protocol | None, Document]:
+    """Read one protocol file; problems are in the document."""
+    document = read_document(path)
+    protocol: Protocol | None = Binder(document).root(Protocol)
+    if protocol is not None:
+        Review(protocol, document).run()
+    return (None if document.problems else protocol), document
+
+
+class Review:
+    """What a protocol file must hold beyond its shape: every name it mentions exists."""
+
+    def __init__(self, protocol: Protocol, document: Document) -> None:
+        self.protocol = protocol
+        self.document = document
+
+    def run(self) -> None:
+        for name, read in self.protocol.reads.items():
+            self.known(read.place, read.on, self.protocol.slots, "slot")
+            if not read.call.outputs:
+                self.document.wrong(read.place, "no-outputs", f"the read {name!r} returns nothing: add returns (…)")
+        for lever in self.protocol.levers.values():
+            self.lever(lever)
+
+    def known(self, place: Place, name: str, candidates: Mapping[str, object], what: str) -> None:
+        if name not in candidates:
+            hint = did_you_mean(name, candidates).removeprefix("; ")
+            self.document.wrong(place, f"unknown-{what}", f"{name!r} is no {what} of this protocol", hint)
+
+    def lever(self, lever: LeverDefinition) -> None:
+        for slot in (lever.on, *lever.writes):
+            self.known(lever.place, slot, self.protocol.slots, "slot")
+        for read in lever.expect:
+            self.known(lever.place, read, self.protocol.reads, "read")
+        self.arguments(lever, lever.call, lever.with_, "the call")
+        if lever.undo:
+            self.arguments(lever, lever.undo.call or lever.call, lever.undo.with_, "the undo")
+        if (lever.undo is None) is not lever.irreversible:
+            self.document.wrong(lever.place, "undo-or-irreversible", "a lever has an undo, or is irreversible: true")
+        names = {*lever.args, *self.protocol.reads, *(f"before.{read}" for read in self.protocol.reads), "by"}
+        for formula in lever.formulas():
+            for name in sorted(formula.names - names):
+                hint = did_you_mean(name, names).removeprefix("; ")
+                self.document.wrong(lever.place, "unknown-name", f"{name!r} in {formula.source!r} is not known", hint)
+
+    def arguments(self, lever: LeverDefinition, call: Signature, given: Mapping[str, Expression], what: str) -> None:
+        for parameter in call.inputs:
+            if parameter.name not in given and parameter.name not in lever.args:
+                message = f"{what} {call.canonical} has no value for {parameter.name or 'an unnamed parameter'!r}"
+                self.document.wrong(lever.place, "argument-without-value", message, "give every ABI parameter a name")
+        for name in given:
+            if name not in {one.name for one in call.inputs}:
+                self.document.wrong(lever.place, "unknown-argument", f"{call.canonical} has no parameter {name!r}")

@@ -1,0 +1,176 @@
+"""A runbook bound to a deployment and a market: every slot has addresses, every parameter a typed value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from incident_cli.binding import Binder, Given, did_you_mean
+from incident_cli.checks.check import Check
+from incident_cli.document import Document, Text
+from incident_cli.errors import Misused
+from incident_cli.evm import Address, hex_bytes
+from incident_cli.protocols.slot import BoundSlot, Market
+from incident_cli.runbook.deployment import Deployment, SlotEntry
+from incident_cli.runbook.kinds import VALUE_KINDS
+from incident_cli.runbook.load import LoadedRunbook, parse_parameter
+from incident_cli.runbook.model import LeverCall, Runbook
+from incident_cli.runbook.steps import bind_check
+from incident_cli.units import parse_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Everything a walk needs to know before it reads the chain."""
+
+    loaded: LoadedRunbook
+    deployment: Deployment
+    document: Document
+    market: Market
+    scope: Mapping[str, Given]
+    slots: Mapping[str, BoundSlot]
+    checks: Mapping[str, Check]
+    chain: str
+
+    @property
+    def runbook(self) -> Runbook:
+        """The runbook."""
+        return self.loaded.runbook
+
+    @property
+    def markets(self) -> dict[str, Market]:
+        """Every market of the deployment."""
+        return {name: Market(name, hex_bytes(entry.id)) for name, entry in self.deployment.markets.items()}
+
+    def typed(self, kind: str, value: object) -> object:
+        """A bound value as a lever or an expression takes it: markets and amounts are resolved."""
+        if kind == "market" and isinstance(value, str):
+            return choose_market(self.deployment, value)
+        if kind == "amount" and isinstance(value, str):
+            return amount(self.deployment, value)
+        return value
+
+    def lever_args(self, call: LeverCall) -> dict[str, object]:
+        """The typed arguments of a lever call, defaults included."""
+        slot, _, name = call.lever.partition(".")
+        document = Document(self.loaded.document.name, self.loaded.document.raw)
+        binder, values = Binder(document, self.scope), {}
+        for argument, definition in self.slots[slot].protocol.levers[name].args.items():
+            node = call.args.entries[argument].value if argument in call.args.entries else None
+            node = node or Text(definition.default or "", definition.place)
+            value = binder.try_bind(Annotated[object, VALUE_KINDS[definition.type]], node)
+            values[argument] = self.typed(definition.type, value)
+        document.refuse_if_wrong()
+        return values
+
+    def words(self, template: str) -> str:
+        """A whole-value `{name}` as the text people type; other text as it is."""
+        if template.startswith("{") and template[1:-1] in self.scope:
+            return str(self.scope[template[1:-1]].value)
+        return template
+
+
+def choose_market(deployment: Deployment, name: str) -> Market:
+    """The market of that name; raises Misused naming those there are."""
+    entry = deployment.markets.get(name)
+    if entry is None:
+        known = ", ".join(deployment.markets) or "none"
+        raise Misused(
+            f"the deployment {deployment.name} has no market {name!r}{did_you_mean(name, deployment.markets)}",
+            f"choose one with --market: {known}",
+        )
+    return Market(name, hex_bytes(entry.id))
+
+
+def amount(deployment: Deployment, text: str) -> object:
+    """An amount in base units of a token of the deployment; raises Misused."""
+    try:
+        return parse_amount(text, deployment.token_units())
+    except ValueError as problem:
+        raise Misused(f"{text!r}: {problem}", "name the token in the deployment's tokens") from problem
+
+
+def bind(
+    loaded: LoadedRunbook, deployment: Deployment, document: Document, market: str, given: Mapping[str, str]
+) -> Bound:
+    """Bind a runbook; raises Misused where the market, a parameter or a slot is missing or wrong."""
+    chosen = choose_market(deployment, market)
+    scope = parameters(loaded.runbook, deployment, chosen, given)
+    slots = {name: bind_slot(loaded, deployment, chosen, name) for name in loaded.runbook.slots}
+    chains = sorted({slot.chain for slot in slots.values()})
+    if len(chains) != 1:
+        raise Misused(f"the slots stand on {len(chains)} chains ({', '.join(chains)})", "this version walks one chain")
+    own = Document(loaded.document.name, loaded.document.raw)
+    checks = {
+        name: check
+        for name, one in loaded.runbook.checks.items()
+        if (check := bind_check(own, one.kind, one.parameters, scope)) is not None
+    }
+    own.refuse_if_wrong()
+    return Bound(loaded, deployment, document, chosen, scope, slots, checks, chains[0])
+
+
+def parameters(runbook: Runbook, deployment: Deployment, market: Market, given: Mapping[str, str]) -> dict[str, Given]:
+    """Every parameter's value: from the command, else from the market, else its default."""
+    unknown = sorted(set(given) - set(runbook.params))
+    if unknown:
+        raise Misused(f"{unknown[0]!r} is no parameter of {runbook.id}{did_you_mean(unknown[0], runbook.params)}")
+    own = {name: node.value for name, node in deployment.markets[market.name].params.items()}
+    scope: dict[str, Given] = {}
+    for name, parameter in runbook.params.items():
+        text = given.get(name, own.get(name, parameter.default))
+        if parameter.type == "market":
+            scope[name] = Given("market", market)
+        elif text is None:
+            raise Misused(f"the parameter {name} has no value", f"give it with --param {name}=VALUE")
+        else:
+            scope[name] = Given(parameter.type, checked(name, runbook, deployment, text))
+    return scope
+
+
+def checked(name: str, runbook: Runbook, deployment: Deployment, text: str) -> object:
+    """A parameter's typed value; raises Misused."""
+    try:
+        value = parse_parameter(name, runbook.params[name], text)
+    except ValueError as problem:
+        raise Misused(str(problem), f"correct --param {name}=… or the market's params") from problem
+    return amount(deployment, text) if runbook.params[name].type == "amount" else value
+
+
+def bind_slot(loaded: LoadedRunbook, deployment: Deployment, market: Market, name: str) -> BoundSlot:
+    """A slot with its addresses: the market's own before the deployment's; raises Misused where one is missing."""
+    declared = loaded.runbook.slots[name]
+    protocol = loaded.catalog.find(declared.protocol)
+    assert protocol is not None, "a sound runbook's protocols were found"
+    entry: SlotEntry | None = deployment.markets[market.name].slots.get(name) or deployment.slots.get(name)
+    if entry is None:
+        raise Misused(
+            f"the deployment {deployment.name} does not bind the slot {name!r} of {loaded.runbook.id}",
+            f"add it under `slots:`, or under the market {market.name} where it differs by market",
+        )
+    missing = sorted(set(protocol.slots) - set(entry.addresses))
+    extra = sorted(set(entry.addresses) - set(protocol.slots))
+    if missing or extra:
+        words = f"needs {', '.join(missing)}" if missing else f"has no {', '.join(extra)}"
+        raise Misused(
+            f"the deployment {deployment.name}, slot {name!r}: {protocol.protocol} {words}",
+            f"give exactly these addresses: {', '.join(protocol.slots)}",
+        )
+    return BoundSlot(name, protocol, entry.chain, {key: Address(value) for key, value in entry.addresses.items()})
+
+
+def runbook_hash(bound: Bound) -> str:
+    """SHA-256 (hex) over the raw runbook, its protocol files, the deployment, the market and the parameters."""
+    catalog = bound.loaded.catalog
+    used = {slot.protocol.protocol for slot in bound.slots.values()}
+    parts = {
+        "runbook": hashlib.sha256(bound.loaded.document.raw).hexdigest(),
+        "protocols": {name: hashlib.sha256(catalog.documents[name].raw).hexdigest() for name in sorted(used)},
+        "deployment": hashlib.sha256(bound.document.raw).hexdigest(),
+        "market": bound.market.name,
+        "params": {name: str(given.value) for name, given in sorted(bound.scope.items())},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

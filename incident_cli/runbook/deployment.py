@@ -1,0 +1,138 @@
+"""A deployment: the chain and addresses of a runbook's slots, its tokens and markets.
+
+The same runbook serves live, fork and drill; only this file differs. Keys of the format that this version
+does not enforce (authority, pins, contacts, services) are refused rather than read and ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from incident_cli.binding import ADDRESS, BYTES32_KIND, IDENTIFIER, INTEGER, SLUG, Binder, Kind, matching, one_of
+from incident_cli.document import Document, Place, Text, read_document
+from incident_cli.evm import Address
+from incident_cli.runbook.kinds import MARKET
+from incident_cli.units import Token
+
+SCHEMA = "incident-deployment/v1"
+ENVIRONMENT_NAME = matching("variable", re.compile(r"[A-Z][A-Z0-9_]{0,79}"), "a variable is named like INCIDENT_RPC_1A")
+TOKEN_SYMBOL = matching("token", re.compile(r"[A-Za-z][A-Za-z0-9.+-]{0,15}"), "a token is named like USDC")
+Name = Annotated[str, IDENTIFIER]
+Integer = Annotated[int, INTEGER]
+AnAddress = Annotated[Address, ADDRESS]
+
+
+def parse_url(text: str) -> str:
+    """An http or https URL."""
+    if not re.fullmatch(r"https?://[!-~]{1,2000}", text):
+        raise ValueError("a URL begins with http:// or https://")
+    return text
+
+
+URL = Kind("url", parse_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcSource:
+    """Where a node's URL comes from: a variable of the environment (it may hold a credential), or the file."""
+
+    env: Annotated[str, ENVIRONMENT_NAME] | None = None
+    url: Annotated[str, URL] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.env is None) is (self.url is None):
+            raise ValueError("a node is either {env: NAME} or {url: …}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A chain: its id, its nodes in order of preference, and how many must agree."""
+
+    id: Integer
+    rpc: tuple[RpcSource, ...]
+    quorum: Integer = 1
+
+    def __post_init__(self) -> None:
+        if self.quorum != 1:
+            raise ValueError("this version asks one node at a time: only quorum: 1 is honest here")
+        if not self.rpc:
+            raise ValueError("a chain needs at least one node")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenEntry:
+    """A token on its chain."""
+
+    chain: Name
+    address: AnAddress
+    decimals: Integer
+    place: Place
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decimals <= 36:
+            raise ValueError("decimals are from 0 to 36")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotEntry:
+    """A slot's chain, and the addresses of its protocol's own slots."""
+
+    chain: Name
+    addresses: Mapping[Name, AnAddress]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketEntry:
+    """What choosing a market binds together: its id, its slots and its own parameters."""
+
+    id: Annotated[str, BYTES32_KIND]
+    slots: Mapping[Name, SlotEntry] = field(default_factory=dict)
+    params: Mapping[Name, Text] = field(default_factory=dict)
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One deployment file."""
+
+    schema: Annotated[str, one_of("schema", SCHEMA)]
+    name: Annotated[str, SLUG]
+    chains: Mapping[Name, Chain]
+    tokens: Mapping[Annotated[str, TOKEN_SYMBOL], TokenEntry] = field(default_factory=dict)
+    slots: Mapping[Name, SlotEntry]
+    markets: Mapping[Annotated[str, MARKET], MarketEntry] = field(default_factory=dict)
+    place: Place
+
+    def token_units(self) -> dict[str, Token]:
+        """Symbol → token, for amounts."""
+        return {symbol: Token(symbol, entry.decimals) for symbol, entry in self.tokens.items()}
+
+
+def load_deployment(path: Path) -> tuple[Deployment, Document]:
+    """Read a deployment; raises WrongFile with every problem."""
+    document = read_document(path)
+    return sound(document), document
+
+
+def sound(document: Document) -> Deployment:
+    """The deployment of a document; raises WrongFile with every problem."""
+    deployment: Deployment | None = Binder(document).root(Deployment)
+    if deployment is not None:
+        chains_exist(deployment, document)
+    document.refuse_if_wrong()
+    assert deployment is not None, "a document without problems binds"
+    return deployment
+
+
+def chains_exist(deployment: Deployment, document: Document) -> None:
+    """Every chain that is named is declared."""
+    entries: list[TokenEntry | SlotEntry] = [*deployment.tokens.values(), *deployment.slots.values()]
+    entries += [slot for market in deployment.markets.values() for slot in market.slots.values()]
+    for entry in entries:
+        if entry.chain not in deployment.chains:
+            document.wrong(entry.place, "unknown-chain", f"{entry.chain!r} is no chain of this deployment")

@@ -1,0 +1,30 @@
+"""The kinds of values that parameters and lever arguments take, by the type names of YAML."""
+
+from __future__ import annotations
+
+import re
+
+from incident_cli.binding import (
+    ADDRESS,
+    AMOUNT_KIND,
+    BOOLEAN,
+    BPS,
+    BYTES32_KIND,
+    DURATION,
+    INTEGER,
+    Kind,
+    matching,
+)
+
+MARKET_FORM = re.compile(r"[A-Z0-9][A-Za-z0-9./-]{0,39}")
+MARKET = matching("market", MARKET_FORM, "a market is named like ETH-USD")
+VALUE_KINDS: dict[str, Kind] = {
+    "market": MARKET,
+    "bps": BPS,
+    "duration": DURATION,
+    "int": INTEGER,
+    "amount": AMOUNT_KIND,
+    "bool": BOOLEAN,
+    "address": ADDRESS,
+    "bytes32": BYTES32_KIND,
+}

@@ -1,0 +1,100 @@
+"""Reading a runbook: every error of the runbook and of the protocol files it names, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from incident_cli.binding import Binder, Given
+from incident_cli.document import Document, WrongFile, read_document
+from incident_cli.protocols.catalog import Catalog, catalog_beside
+from incident_cli.protocols.slot import Market
+from incident_cli.runbook.kinds import VALUE_KINDS
+from incident_cli.runbook.model import Parameter, Runbook, RunbookFile
+from incident_cli.runbook.review import Review
+from incident_cli.runbook.steps import bind_step, declare_checks
+
+SAMPLES: dict[str, object] = {
+    "market": Market("MARKET", bytes(32)),
+    "bps": 1,
+    "duration": 1,
+    "int": 1,
+    "amount": "1 TOKEN",
+    "bool": False,
+    "address": "0x0000000000000000000000000000000000000000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRunbook:
+    """A sound runbook with the documents it came from; their raw bytes make the runbook hash."""
+
+    path: Path
+    runbook: Runbook
+    document: Document
+    catalog: Catalog
+
+
+def load_runbook(path: Path) -> LoadedRunbook:
+    """Read a runbook and the protocol files of its slots; raises WrongFile with every problem found."""
+    document = read_document(path)
+    catalog = catalog_beside(path)
+    file: RunbookFile | None = Binder(document).root(RunbookFile)
+    runbook = None if file is None else assemble(file, document, catalog)
+    wrong = [one for one in (document, *catalog.documents.values()) if one.problems]
+    if wrong or runbook is None:
+        raise WrongFile([document, *catalog.documents.values()])
+    return LoadedRunbook(path, runbook, document, catalog)
+
+
+def assemble(file: RunbookFile, document: Document, catalog: Catalog) -> Runbook:
+    """The runbook's checks, steps and names, reviewed together."""
+    scope = dict(sample_scope(file.params, document))
+    checks = {one.name: one for one in declare_checks(document, file.checks, scope)}
+    binder = Binder(document, scope)
+    steps = tuple(step for table in file.steps if (step := bind_step(binder, table)) is not None)
+    runbook = Runbook(
+        id=file.id,
+        title=file.title,
+        meta=file.meta,
+        params=file.params,
+        slots=file.slots,
+        checks=checks,
+        steps=steps,
+    )
+    Review(runbook, document, catalog, scope, frozenset(file.checks)).run(file)
+    return runbook
+
+
+def sample_scope(params: Mapping[str, Parameter], document: Document) -> Iterator[tuple[str, Given]]:
+    """A placeholder of the right type for each parameter (its default where it has one); bounds are held."""
+    for name, parameter in params.items():
+        value = SAMPLES[parameter.type]
+        try:
+            if parameter.default is not None and parameter.type != "market":
+                value = parse_parameter(name, parameter, parameter.default)
+            elif parameter.default is not None:
+                document.wrong(parameter.place, "target-with-default", "what is contained never has a default")
+            for bound in (parameter.min, parameter.max):
+                if bound is not None:
+                    VALUE_KINDS[parameter.type].parse(bound)
+        except ValueError as problem:
+            document.wrong(parameter.place, "bad-value", f"parameter {name}: {problem}")
+        yield name, Given(parameter.type, value)
+
+
+def parse_parameter(name: str, parameter: Parameter, text: str) -> object:
+    """A parameter's value from text, within its bounds; raises ValueError naming it."""
+    kind = VALUE_KINDS[parameter.type]
+    try:
+        value = kind.parse(text)
+    except ValueError as problem:
+        raise ValueError(f"{name}: {text!r} is no {kind.name}: {problem}") from problem
+    low = None if parameter.min is None else kind.parse(parameter.min)
+    high = None if parameter.max is None else kind.parse(parameter.max)
+    if isinstance(value, int) and isinstance(low, int) and value < low:
+        raise ValueError(f"{name}: {text} is below its minimum {parameter.min}")
+    if isinstance(value, int) and isinstance(high, int) and value > high:
+        raise ValueError(f"{name}: {text} is above its maximum {parameter.max}")
+    return value

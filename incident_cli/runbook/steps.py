@@ -1,0 +1,77 @@
+"""Checks and steps by their kind and verb: one mapping each, bound to the class its kind or verb names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from incident_cli.binding import Binder, Given, did_you_mean
+from incident_cli.checks.check import Check
+from incident_cli.checks.registry import KINDS
+from incident_cli.document import Document, Entry, Table, Text
+from incident_cli.runbook.model import (
+    VERBS,
+    CheckDeclaration,
+    ContainStep,
+    LeverCall,
+    Step,
+)
+
+
+def without(table: Table, *keys: str) -> Table:
+    """The mapping without some keys."""
+    return Table({key: entry for key, entry in table.entries.items() if key not in keys}, table.place)
+
+
+def text_entry(document: Document, table: Table, key: str) -> str | None:
+    """The text of a required key, or None with the problem noted."""
+    entry: Entry | None = table.entries.get(key)
+    if entry is None or not isinstance(entry.value, Text):
+        document.wrong(table.place, "missing-key", f"{key!r} is missing")
+        return None
+    return entry.value.value
+
+
+def bind_check(document: Document, kind: str, parameters: Table, scope: Mapping[str, Given]) -> Check | None:
+    """The check with its parameters taken from the scope."""
+    check: Check | None = Binder(document, scope).try_bind(KINDS[kind], parameters)
+    return check
+
+
+def declare_checks(
+    document: Document, tables: Mapping[str, Table], scope: Mapping[str, Given]
+) -> Iterator[CheckDeclaration]:
+    """Every sound check of a runbook; problems are noted."""
+    for name, table in tables.items():
+        kind = text_entry(document, table, "kind")
+        if kind is None:
+            continue
+        if kind not in KINDS:
+            hint = did_you_mean(kind, KINDS).removeprefix("; ") or f"kinds: {', '.join(KINDS)}"
+            document.wrong(table.entries["kind"].value.place, "unknown-kind", f"{kind!r} is no kind of check", hint)
+            continue
+        parameters = without(table, "kind")
+        sample = bind_check(document, kind, parameters, scope)
+        if sample is not None:
+            yield CheckDeclaration(name=name, kind=kind, parameters=parameters, sample=sample)
+
+
+def bind_step(binder: Binder, table: Table) -> Step | None:
+    """A step by its one verb; problems are noted."""
+    verbs = [verb for verb in VERBS if verb in table.entries]
+    if len(verbs) != 1:
+        found = " and ".join(verbs) or "none"
+        hint = next((near for key in table.entries if (near := did_you_mean(key, VERBS))), "").removeprefix("; ")
+        message = f"a step has exactly one verb ({', '.join(VERBS)}), this has {found}"
+        binder.wrong(table.place, "one-verb", message, hint)
+        return None
+    step: Step | None = binder.try_bind(VERBS[verbs[0]], table)
+    if isinstance(step, ContainStep):
+        levers = [bind_lever(binder.document, one) for one in step.contain.calls]
+        object.__setattr__(step, "levers", tuple(one for one in levers if one is not None))
+    return step
+
+
+def bind_lever(document: Document, table: Table) -> LeverCall | None:
+    """`{lever: slot.name, argument: value}`; the arguments are bound later, to the types the lever declares."""
+    lever = text_entry(document, table, "lever")
+    return None if lever is None else LeverCall(lever=lever, args=without(table, "lever"), place=table.place)

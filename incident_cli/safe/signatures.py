@@ -1,0 +1,138 @@
+"""Owners' signatures of a Safe transaction: recognised, recovered, packed and checked as the contract does.
+
+A signature is 65 bytes, `r ‖ s ‖ v`. v 27 and 28: ECDSA over the safeTxHash; 31 and 32: over the personal message
+of it (eth_sign); 1: no signature at all, but an approval that must stand on chain; 0: a contract's (EIP-1271).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from incident_cli.errors import Misused, Refused
+from incident_cli.evm import BYTES32, Address, checksummed, keccak
+from incident_cli.text import plain
+
+LENGTH = 65
+PRE_VALIDATED = 1
+ECDSA = (27, 28)
+ETH_SIGN = (31, 32)
+PERSONAL_MESSAGE = b"\x19Ethereum Signed Message:\n32"
+
+
+def recover(safe_tx_hash: str, signature: bytes) -> Address:
+    """Who signed. For v = 1 the owner it claims to stand for: the approval itself must be read from the chain."""
+    digest = hash_bytes(safe_tx_hash)
+    if len(signature) != LENGTH:
+        raise Refused(f"a signature has {LENGTH} bytes, this has {len(signature)}", "Ask the owner to sign again.")
+    v = signature[64]
+    if v == PRE_VALIDATED:
+        return claimed_owner(signature)
+    if v in ECDSA:
+        return recover_ecdsa(digest, signature, v)
+    if v in ETH_SIGN:
+        return recover_ecdsa(keccak(PERSONAL_MESSAGE + digest), signature, v - 4)
+    if v == 0:
+        raise Refused(
+            "a contract's signature (EIP-1271) cannot be verified here",
+            "Simulate execTransaction with it, or let that owner approve the hash on chain.",
+        )
+    raise Refused(f"a signature with v = {v} is of no known kind", "Known are 27, 28, 31, 32 and 1.")
+
+
+def hash_bytes(safe_tx_hash: str) -> bytes:
+    """The 32 bytes of a 0x-hex hash, or Misused."""
+    if not BYTES32.fullmatch(safe_tx_hash):
+        raise Misused(f"{plain(safe_tx_hash, 80)} is no safeTxHash", "It is 0x and 64 hex digits.")
+    return bytes.fromhex(safe_tx_hash[2:])
+
+
+def claimed_owner(signature: bytes) -> Address:
+    """The owner in a pre-validated signature."""
+    if any(signature[:12]):
+        raise Refused("the pre-validated signature names no address", "Ask the owner to approve again.")
+    return checksummed(signature[12:32])
+
+
+def recover_ecdsa(digest: bytes, signature: bytes, v: int) -> Address:
+    """The signer of a digest; v is 27 or 28."""
+    from eth_keys import keys
+    from eth_keys.exceptions import BadSignature, ValidationError
+
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    if not r or not s:
+        raise Refused("the signature is empty", "Ask the owner to sign again.")
+    try:
+        public_key = keys.Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(digest)
+    except (BadSignature, ValidationError, ValueError) as problem:
+        raise Refused(f"the signature is not valid: {plain(problem, 200)}", "Ask the owner to sign again.") from problem
+    return checksummed(public_key.to_canonical_address())
+
+
+def pre_validated(owner: Address) -> bytes:
+    """The stand-in for an owner who approved the hash on chain, or who sends execTransaction."""
+    return bytes.fromhex(owner[2:]).rjust(32, b"\0") + bytes(32) + bytes([PRE_VALIDATED])
+
+
+def pack(signatures: Mapping[Address, bytes]) -> bytes:
+    """The signatures one after the other, by owner ascending: the contract reverts on any other order."""
+    wrong = [owner for owner, signature in signatures.items() if len(signature) != LENGTH or signature[64] == 0]
+    if wrong:
+        raise Refused(
+            f"the signature of {plain(', '.join(wrong))} is not one of {LENGTH} bytes",
+            "A contract's signature (EIP-1271) cannot be packed here: let that owner approve the hash on chain.",
+        )
+    return b"".join(signatures[owner] for owner in sorted(signatures, key=number_of))
+
+
+def number_of(owner: Address) -> int:
+    """An address as the contract compares it."""
+    return int(owner, 16)
+
+
+def check(
+    safe_tx_hash: str,
+    packed: bytes,
+    owners: Collection[Address],
+    threshold: int,
+    approved: Collection[Address] = (),
+) -> tuple[Address, ...]:
+    """The signers, once the contract would accept them; else Refused with the reason.
+
+    `approved` are the owners whose approval of this hash was read from the chain (or who will send execTransaction):
+    a pre-validated signature counts for them only, since anybody can write one.
+    """
+    if threshold < 1:
+        raise Refused(f"a threshold of {threshold} guards nothing", "Read the Safe's threshold again.")
+    if len(packed) % LENGTH:
+        raise Refused(f"{len(packed)} bytes are no whole number of signatures", "Pack them again.")
+    pieces = [packed[at : at + LENGTH] for at in range(0, len(packed), LENGTH)]
+    signers = tuple(recover(safe_tx_hash, piece) for piece in pieces)
+    for signer, piece in zip(signers, pieces, strict=True):
+        check_signer(signer, piece, owners, approved)
+    check_order(signers)
+    if len(signers) < threshold:
+        raise Refused(f"{len(signers)} of {threshold} signatures", "Collect the others before executing.")
+    return signers
+
+
+def check_signer(signer: Address, signature: bytes, owners: Collection[Address], approved: Collection[Address]) -> None:
+    """An owner, and one whose approval really stands."""
+    if signer not in owners:
+        raise Refused(
+            f"{signer} signed, and is no owner of the Safe",
+            "The signature may be for another transaction: compare the safeTxHash that was signed.",
+        )
+    if signature[64] == PRE_VALIDATED and signer not in approved:
+        raise Refused(
+            f"no approval by {signer} was read from the chain",
+            "Anybody can write a pre-validated signature: read approvedHashes, or send the transaction as that owner.",
+        )
+
+
+def check_order(signers: tuple[Address, ...]) -> None:
+    """Strictly ascending, which also excludes signing twice."""
+    numbers = [number_of(one) for one in signers]
+    if len(set(numbers)) != len(numbers):
+        raise Refused("an owner's signature is there twice", "One owner counts once.")
+    if numbers != sorted(numbers):
+        raise Refused("the signatures are not sorted by owner", "The Safe reverts on any other order: pack them again.")
