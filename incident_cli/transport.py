@@ -250,8 +250,7 @@ def reason_of(problem: Exception) -> str:
         (exceptions.ConnectTimeoutError, "did not accept the connection in time"),
         (exceptions.ReadTimeoutError, "did not answer in time"),
         (exceptions.SSLError, "has a TLS certificate or protocol that was not accepted"),
-        (exceptions.IncompleteRead, "broke off its answer"),
-        (exceptions.ProtocolError, "broke the connection off"),
+        (exceptions.ProtocolError, "broke off the connection or its answer"),
     )
     return next((words for kind, words in reasons if isinstance(problem, kind)), "could not be reached")
 

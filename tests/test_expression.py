@@ -216,7 +216,7 @@ def test_values_out_of_the_language_are_not_admitted(given: Value) -> None:
 
 
 def test_results_are_bounded() -> None:
-    assert "2**512" in error("x * x * 4", x=2**255, y=1).message
+    assert "2**512" in error("x * x * 5", x=2**255).message
     assert error("x * x * x * x", x=Decimal(2) ** 250).message
     assert error(f"{2**256 + 1}").message
 
@@ -352,7 +352,7 @@ def checked(source: str, checks: tuple[str, ...] | None = ("divergence",)) -> li
 
 def test_check_reports_every_error_at_once() -> None:
     found = checked("firng(x) and firing(divergance) and exchange.pausd(markt) and before.paused(market)")
-    assert [column for _, column, _ in found] == [1, 7, 21, 37, 53, 63]
+    assert [column for _, column, _ in found] == [1, 7, 21, 37, 52, 63]
     assert "`divergence`" in found[2][2] and "`exchange.paused`" in found[3][2] and "`market`" in found[4][2]
     assert found[0][2] == "did you mean `firing`?"
     assert found[5][2] == "write `before.paused`"

@@ -137,10 +137,10 @@ def read_at_head(endpoint: Endpoint, chain: str, asks: Sequence[Ask]) -> tuple[B
     first = asks[: REQUESTS_PER_EXCHANGE - 1]
     *found, latest = endpoint.exchange([*(ask.request("latest") for ask in first), LATEST_BLOCK])
     header = parse_header(chain, latest)
-    rounds = opened(first, found)
-    if not all(header.agrees(seen) for seen in rounds):
+    seen, answers = opened(first, found)
+    if not all(header.agrees(one) for one in seen):
         return header.block, None
-    return header.block, answers_of(first, found) if rounds else {}
+    return header.block, answers if seen else {}
 
 
 def read_pinned(endpoint: Endpoint, asks: Sequence[Ask], block: Block) -> dict[Read, Answer]:
@@ -148,9 +148,10 @@ def read_pinned(endpoint: Endpoint, asks: Sequence[Ask], block: Block) -> dict[R
     answers: dict[Read, Answer] = {}
     for some in parts((ask for ask in asks if ask.reads), REQUESTS_PER_EXCHANGE - 1):
         found = exchange_at(endpoint, [ask.request for ask in some], block)
-        if any(seen.timestamp != block.timestamp for seen in opened(some, found)):
+        seen, settled = opened(some, found)
+        if any(one.timestamp != block.timestamp for one in seen):
             raise OtherBlock(f"{endpoint.name} answered for another block than {block.number}", "Try again.")
-        answers |= answers_of(some, found)
+        answers |= settled
     return answers | read_rest(endpoint, asks, answers, block)
 
 
@@ -169,19 +170,24 @@ def read_rest(
 
 
 def exchange_at(endpoint: Endpoint, requests: Sequence[RequestAt], block: Block) -> list[Json | RpcError]:
-    """Answers at exactly this block: by its hash (EIP-1898), else by its number with the hash read back."""
-    by_hash: Json = {"blockHash": block.hash, "requireCanonical": True}
-    found = endpoint.exchange([request(by_hash) for request in requests])
-    if not all(refused(answer) for answer in found):
-        return found
-    number = hex(block.number)
-    requested = [request(number) for request in requests]
-    *found, header = endpoint.exchange([*requested, Request("eth_getBlockByNumber", (number, False))])
-    if not isinstance(header, dict) or header.get("hash") != block.hash:
-        raise OtherBlock(
-            f"{endpoint.name} does not have block {block.number} with the hash {block.hash}",
-            "The chain was reorganised, or the node is behind or keeps no history: read again at the head.",
-        )
+    """Answers at exactly this block: by its hash (EIP-1898), else by its number; raises OtherBlock.
+
+    Either way the chain must show this hash at this height in the same exchange: EIP-1898's own requireCanonical is
+    not known to every node, and one that ignores the hash of a block it lost would answer for another.
+    """
+    height = hex(block.number)
+    pins: tuple[Json, ...] = ({"blockHash": block.hash}, height)
+    found: list[Json | RpcError] = []
+    for pin in pins:
+        requested = [request(pin) for request in requests]
+        *found, header = endpoint.exchange([*requested, Request("eth_getBlockByNumber", (height, False))])
+        if not isinstance(header, dict) or header.get("hash") != block.hash:
+            raise OtherBlock(
+                f"{endpoint.name} does not have block {block.number} with the hash {block.hash}",
+                "The chain was reorganised, or the node is behind or keeps no history: read again at the head.",
+            )
+        if not all(refused(answer) for answer in found):
+            break
     return found
 
 
@@ -197,21 +203,17 @@ def single_request(read: Read) -> RequestAt:
     return lambda at: call_request(Target(read.to, encode_call(read.signature, read.args)), at)
 
 
-def opened(asks: Sequence[Ask], found: Sequence[Json | RpcError]) -> list[Seen]:
-    """The blocks that the rounds among these answers saw."""
-    rounds = (open_round(ask, answer) for ask, answer in zip(asks, found, strict=True) if isinstance(ask, CallsAsk))
-    return [one[0] for one in rounds if one is not None]
-
-
-def answers_of(asks: Sequence[Ask], found: Sequence[Json | RpcError]) -> dict[Read, Answer]:
-    """The answers in these; a round that could not be opened leaves its reads out."""
+def opened(asks: Sequence[Ask], found: Sequence[Json | RpcError]) -> tuple[list[Seen], dict[Read, Answer]]:
+    """The blocks that the rounds saw, and the answers; a round that could not be opened leaves its reads out."""
+    seen: list[Seen] = []
     answers: dict[Read, Answer] = {}
     for ask, answer in zip(asks, found, strict=True):
         if isinstance(ask, CodeAsk):
             answers[ask.read] = decode_single(ask.read, answer)
-        elif (round_ := open_round(ask, answer)) is not None:
-            answers.update(zip(ask.of, map(decode_result, ask.of, round_[1]), strict=True))
-    return answers
+        elif (one := open_round(ask, answer)) is not None:
+            seen.append(one[0])
+            answers.update(zip(ask.of, map(decode_result, ask.of, one[1]), strict=True))
+    return seen, answers
 
 
 def open_round(ask: CallsAsk, answer: Json | RpcError) -> tuple[Seen, list[Result]] | None:
@@ -225,7 +227,7 @@ def open_round(ask: CallsAsk, answer: Json | RpcError) -> tuple[Seen, list[Resul
 def decode_single(read: Read, answer: Json | RpcError) -> Answer:
     """The code of an address, or the outputs of a single eth_call."""
     if isinstance(read, CallRead) and isinstance(answer, RpcError) and not refused(answer):
-        return Missing(revert_reason(hex_bytes(answer.data)) if answer.data else answer.message)
+        return Missing(revert_reason(hex_bytes(answer.data)) if answer.data else plain(answer.message, 300))
     try:
         data = answer_bytes(answer)
     except ValueError as problem:
@@ -249,7 +251,7 @@ def decode_result(read: CallRead, result: Result) -> Answer:
 def answer_bytes(answer: Json | RpcError) -> bytes:
     """The bytes of an answer; raises ValueError with a sanitised reason."""
     if isinstance(answer, RpcError):
-        raise ValueError(f"the node refused: {answer.message}")
+        raise ValueError(f"the node refused: {plain(answer.message, 300)}")
     if not isinstance(answer, str):
         raise ValueError("the node answered with no hex data")
     return hex_bytes(answer)
@@ -266,7 +268,7 @@ def parse_header(chain: str, answer: Json | RpcError) -> Header:
     """A block from eth_getBlockByNumber; raises Unread."""
     try:
         if not isinstance(answer, Mapping):
-            raise ValueError(answer.message if isinstance(answer, RpcError) else "there is none")
+            raise ValueError(plain(answer.message, 300) if isinstance(answer, RpcError) else "there is none")
         found, parent = (hash_text(answer.get(key)) for key in ("hash", "parentHash"))
         return Header(Block(chain, quantity(answer.get("number")), found, quantity(answer.get("timestamp"))), parent)
     except ValueError as problem:

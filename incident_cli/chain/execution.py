@@ -74,7 +74,7 @@ def send_raw(endpoint: Endpoint, raw: bytes) -> str:
     if isinstance(answer, RpcError):
         if not sent_before(endpoint, answer, expected):
             hint = "Nothing was sent: check the broadcaster's balance, nonce and fee."
-            raise Refused(f"{endpoint.name} did not take the transaction: {answer.message}", hint)
+            raise Refused(f"{endpoint.name} did not take the transaction: {plain(answer.message, 300)}", hint)
     elif not isinstance(answer, str) or answer.lower() != expected:
         shown = plain(answer, 80)
         raise Unread(
@@ -145,7 +145,7 @@ def parse_log(answer: Json | RpcError) -> Log:
 def mapping(answer: Json | RpcError) -> Mapping[str, Json]:
     """A JSON object; raises ValueError."""
     if isinstance(answer, RpcError):
-        raise ValueError(answer.message)
+        raise ValueError(plain(answer.message, 300))
     if not isinstance(answer, dict):
         raise ValueError("it is no object")
     return answer
@@ -248,7 +248,7 @@ def matching_log(
     """The transaction of the first outcome for this hash; raises Unread where an answer is no list of logs."""
     for answer in answers:
         if not isinstance(answer, list):
-            said = answer.message if isinstance(answer, RpcError) else "no list of events"
+            said = plain(answer.message, 300) if isinstance(answer, RpcError) else "no list of events"
             raise Unread(f"{endpoint.name} could not search the events of {chain}: {said}", "Try another node.")
         try:
             logs = [parse_log(one) for one in answer]

@@ -92,4 +92,4 @@ def chain_id_of(answer: Json | RpcError) -> int | None:
 
 def described(answer: Json | RpcError) -> str:
     """What a node said, for a message."""
-    return answer.message if isinstance(answer, RpcError) else plain(repr(answer), 80)
+    return plain(answer.message if isinstance(answer, RpcError) else repr(answer), 300)

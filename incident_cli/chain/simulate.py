@@ -267,7 +267,7 @@ def execution_verdict(answer: Json | RpcError) -> tuple[State, str]:
 
 def error_reason(error: RpcError) -> str:
     """The reason of an error, with the meaning of the Safe's own codes."""
-    reason = revert_reason(hex_bytes(error.data)) if error.data else error.message
+    reason = revert_reason(hex_bytes(error.data)) if error.data else plain(error.message, 300)
     meaning = next((words for code, words in SAFE_ERRORS.items() if code in reason), "")
     return f"{reason} ({meaning})" if meaning else reason
 

@@ -1,7 +1,7 @@
 """The drill's chain: a deterministic Prague chain straight on py-evm, without consensus, peers or a disk.
 
 The same seed, genesis and transactions give the same block hashes everywhere: no clock and no randomness is read. Each
-transaction is executed once and its sender recovered once. EIP-4788 and EIP-2935 are not fed, blobs are refused.
+transaction is executed once and its sender recovered once. EIP-4788 and EIP-2935 are not fed, blobs and set-code refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CALL_GAS = 50_000_000
 BASE_FEE = 10**9
 COINBASE = b"\xc0" * 20
 ANCESTORS = 256
-BLOB_TYPE = 3
+NEWEST_TYPE = 2
 TRANSFER_GAS, CREATE_GAS = 21_000, 32_000
 TOKENS_PER_BYTE, FLOOR_PER_TOKEN = 4, 10  # EIP-7623
 
@@ -33,11 +33,11 @@ class InvalidTransaction(Refused):
 
 
 class Reverted(Exception):  # noqa: N818 - the field's word
-    """The call failed; `data` is what it reverted with, empty where it halted otherwise."""
+    """The call failed: `data` is what it reverted with, `reason` why it halted where it did not revert."""
 
     def __init__(self, data: bytes, reason: str = "") -> None:
         super().__init__(reason or "execution reverted")
-        self.data = data
+        self.data, self.reason = data, reason
 
 
 class UnknownBlock(LookupError):  # noqa: N818 - named as the other failures are
@@ -360,8 +360,8 @@ def receipt_of(
 def check(transaction: Any, chain_id: int, gas_left: int) -> None:
     """What py-evm leaves unchecked, or would say less plainly; raises InvalidTransaction."""
     least = max(transaction.intrinsic_gas, gas_before_execution(transaction.to or None, transaction.data)[1])
-    if transaction.type_id == BLOB_TYPE:
-        raise InvalidTransaction("the drill's chain takes no blob transactions")
+    if (transaction.type_id or 0) > NEWEST_TYPE:
+        raise InvalidTransaction(f"the drill's chain takes transactions of type 0 to {NEWEST_TYPE}")
     if transaction.chain_id not in (None, chain_id):
         raise InvalidTransaction(f"signed for chain {transaction.chain_id}, this is chain {chain_id}")
     if not least <= transaction.gas <= gas_left:

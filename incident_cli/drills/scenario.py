@@ -14,7 +14,8 @@ class Fault:
     """One thing that goes wrong in one market.
 
     `feed-moved` and `reference-moved`: that source is pushed at the true price moved by `move` bps (signed).
-    `feed-frozen`: the feed is not pushed, and the true price drifts by `move` bps a block on top of its walk.
+    `feed-frozen`: the feed is not pushed, and the true price drifts by `move` bps a block on top of its walk. An
+    attacker gains where the feed is left below the price: a negative move of a feed, a positive drift.
     `at_block` counts from the world's first block (its height 0); `lasts` is in blocks, None is to the end.
     """
 

@@ -43,6 +43,7 @@ class Outcome(StrEnum):
     YES = "yes"
     NO = "no"
     FIRING = "firing"
+    PENDING = "pending"
     QUIET = "quiet"
     DECIDED = "decided"
     NOT_NEEDED = "not-needed"

@@ -38,7 +38,7 @@ def moments(runbook: Runbook, events: Sequence[Event]) -> dict[str, Moment]:
     """The first block of each thing that matters, in order of the journal."""
     found: dict[str, Moment] = {}
     marks = {step.id: step.marks for step in runbook.steps}
-    ended_well = {Outcome.DONE, Outcome.FIRING, Outcome.YES}
+    ended_well = {Outcome.DONE, Outcome.FIRING, Outcome.PENDING, Outcome.DECIDED, Outcome.YES}
     for event in events:
         if event.block is None:
             continue

@@ -20,6 +20,7 @@ prices = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(seeds, heights, st.integers(-100, 100), st.integers(0, 1_000))
 def test_a_draw_keeps_its_bounds_and_repeats(seed: int, height: int, least: int, width: int) -> None:
     found = actors.draw(seed, "label", height, least, least + width)
@@ -27,6 +28,7 @@ def test_a_draw_keeps_its_bounds_and_repeats(seed: int, height: int, least: int,
     assert found == actors.draw(seed, "label", height, least, least + width)
 
 
+@settings(max_examples=30)
 @given(seeds, heights, prices, st.integers(0, ATTACK_CAPITAL))
 def test_a_raid_gains_what_it_says_and_never_costs_more_than_the_capital(
     seed: int, height: int, price: Price, capital: int
@@ -39,11 +41,13 @@ def test_a_raid_gains_what_it_says_and_never_costs_more_than_the_capital(
     assert 0 < found.gain <= ATTACK_TARGET[1]
 
 
+@settings(max_examples=30)
 @given(seeds, heights, st.integers(ETH.spot // 2, ETH.spot * 2))
 def test_honest_prices_are_worth_nothing_to_an_attacker(seed: int, height: int, true: int) -> None:
     assert actors.raid(seed, height, ETH, Price(true, true, true), ATTACK_CAPITAL) is None
 
 
+@settings(max_examples=30)
 @given(seeds, heights, st.integers(-2_000, 2_000))
 def test_a_moved_feed_shows_the_move_and_nothing_else(seed: int, height: int, move: int) -> None:
     before = actors.first_prices()
@@ -74,7 +78,7 @@ def test_a_fault_lasts_as_long_as_it_says() -> None:
     assert actors.active_faults(scenario, 3, over=True) == ()
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(seeds, heights, st.integers(0, 10**12), st.integers(0, 10**9), st.integers(0, 10**12))
 def test_a_trader_neither_overspends_nor_trades_where_nothing_trades(
     seed: int, height: int, balance: int, position: int, available: int

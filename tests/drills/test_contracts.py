@@ -98,9 +98,7 @@ def build() -> Bench:
         call(exchange, "depositFor(address,uint256)", one.address, 10_000 * UNIT)
     push = encode_call(parse_signature("push(int256)"), [110 * PRICE])
     pushes = [
-        reporter.transaction(
-            Order(1, nonce, feed, encode_call(parse_signature("push(int256)"), [110 * PRICE]), 500_000)
-        )
+        reporter.transaction(Order(1, nonce, feed, push, 500_000))
         for nonce, feed in enumerate([*feeds.values(), *references.values()])
     ]
     assert all(receipt.status for receipt in engine.mine([*raws, *pushes]).receipts)

@@ -24,7 +24,7 @@ MOVED = Scenario(
     "moved", "T", "oracle-divergence", "ETH-USD", "contained", (Fault("feed-moved", "ETH-USD", 2, -600),), attacker=True
 )
 FROZEN = Scenario(
-    "frozen", "T", "oracle-staleness", "ETH-USD", "contained", (Fault("feed-frozen", "ETH-USD", 2, 25),), attacker=True
+    "frozen", "T", "oracle-staleness", "ETH-USD", "contained", (Fault("feed-frozen", "ETH-USD", 2, 120),), attacker=True
 )
 FALSE_ALARM = Scenario(
     "alarm", "T", "oracle-divergence", "ETH-USD", "stood-down", (Fault("reference-moved", "ETH-USD", 2, -300, 5),)
@@ -67,8 +67,14 @@ def traded_markets(receipts: Sequence[Receipt]) -> set[bytes]:
     return {log.topics[1] for one in receipts for log in one.logs if log.topics and log.topics[0] in TRADED}
 
 
-def test_the_councils_are_safes_at_their_predicted_addresses() -> None:
-    world = World.build(7, MOVED)
+@pytest.fixture(scope="module")
+def fresh() -> World:
+    """A world nobody advances."""
+    return World.build(7, MOVED)
+
+
+def test_the_councils_are_safes_at_their_predicted_addresses(fresh: World) -> None:
+    world = fresh
     for safe, owners in (
         (world.addresses.council, world.council_owners),
         (world.addresses.governance, world.governance_owners),
@@ -86,14 +92,14 @@ def test_the_councils_are_safes_at_their_predicted_addresses() -> None:
 
 def test_a_pause_by_the_council_ends_the_attack_and_nothing_else() -> None:
     world = World.build(7, MOVED)
-    for _ in range(5):
+    for _ in range(3):
         world.advance()
     before = world.books().attacker_gain
     assert before > 0
     contained = world.advance([council_pause(world, "ETH-USD")])
     assert [one.status for one in contained.receipts] == [1]
     assert contained.books.attacker_gain == before
-    after = [world.advance() for _ in range(12)]
+    after = [world.advance() for _ in range(8)]
     assert {one.books.attacker_gain for one in after} == {before}
     traded = traded_markets([receipt for one in after for receipt in one.actor_receipts])
     assert traded == {world.markets["BTC-USD"], world.markets["SOL-USD"]}
@@ -103,24 +109,27 @@ def test_a_pause_by_the_council_ends_the_attack_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
-@pytest.mark.parametrize("scenario", [MOVED, FROZEN, FALSE_ALARM], ids=lambda one: str(one.id))
-def test_money_is_conserved_and_the_prediction_without_containment_is_exact(seed: int, scenario: Scenario) -> None:
-    world = World.build(seed, scenario)
-    for _ in range(8):
-        world.advance()
-    assert all(books.is_conserved for books in world.history)
-    gains = [books.attacker_gain for books in world.history]
-    assert gains == [world.without_containment(height) for height in range(9)]
-    assert gains[:2] == [0, 0]
-    assert (gains[-1] > 0) == scenario.attacker
+def test_money_is_conserved_and_the_prediction_without_containment_is_exact(seed: int) -> None:
+    founded = World.build(seed, MOVED)
+    mark = founded.engine.snapshot()
+    for scenario in (MOVED, FROZEN, FALSE_ALARM):
+        founded.engine.revert(mark)
+        world = World(seed, scenario, founded.engine, founded.people, founded.addresses)
+        for _ in range(3):
+            world.advance()
+        assert all(books.is_conserved for books in world.history)
+        gains = [books.attacker_gain for books in world.history]
+        assert gains == [world.without_containment(height) for height in range(4)]
+        assert gains[:2] == [0, 0]
+        assert (gains[-1] > 0) == scenario.attacker
 
 
 turns = st.lists(
-    st.tuples(st.sampled_from(["nothing", "pause", "end"]), st.sampled_from([1, 12, 3_600]), st.booleans()), max_size=4
+    st.tuples(st.sampled_from(["nothing", "pause", "end"]), st.sampled_from([1, 12, 3_600]), st.booleans()), max_size=3
 )
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32), script=turns)
 def test_a_world_played_again_has_the_same_block_hashes(seed: int, script: list[tuple[str, int, bool]]) -> None:
     world = World.build(seed, FROZEN)
@@ -143,28 +152,26 @@ def test_hash_randomisation_changes_nothing() -> None:
         "from incident_cli.drills.world import *; from incident_cli.drills.scenario import *;"
         "world = World.build(3, Scenario('s', 'S', 'r', 'ETH-USD', 'contained',"
         " (Fault('feed-moved', 'ETH-USD', 1, -600),), attacker=True));"
-        "print([world.advance().block.hash for _ in range(3)])"
+        "print(world.first_block.hash, world.advance().block.hash)"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "PYTHONHASHSEED": number},
-        ).stdout
+    command, environment = [sys.executable, "-c", script], dict(os.environ)
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, env={**environment, "PYTHONHASHSEED": number})
         for number in ("1", "2")
     ]
-    assert runs[0] == runs[1] != ""
+    first, second = (process.communicate()[0] for process in running)
+    assert first == second != b""
 
 
-def test_another_seed_is_another_world() -> None:
-    assert World.build(1, MOVED).first_block.hash != World.build(2, MOVED).first_block.hash
+def test_another_seed_is_another_world(fresh: World) -> None:
+    stranger = Address("0x" + "12" * 20)
+    world = World.build(8, MOVED, guardian=stranger)
+    assert world.first_block.hash != fresh.first_block.hash
+    assert view(world, world.addresses.exchange, "guardian() returns (address)") == stranger
 
 
-def test_an_impossible_transaction_changes_nothing() -> None:
-    world = World.build(7, MOVED)
-    world.advance()
+def test_an_impossible_transaction_changes_nothing(fresh: World) -> None:
+    world = fresh
     before = (world.engine.head, world.prices, len(world.history))
     with pytest.raises(InvalidTransaction):
         world.advance([world.transaction(world.executor, world.addresses.council, b"", ahead=5)])
@@ -173,7 +180,7 @@ def test_an_impossible_transaction_changes_nothing() -> None:
 
 def test_faults_end_when_told_and_feeds_are_honest_again() -> None:
     world = World.build(7, FROZEN)
-    for _ in range(4):
+    for _ in range(2):
         world.advance()
     assert world.prices["ETH-USD"].feed != world.prices["ETH-USD"].reference
     world.end_fault()
@@ -199,27 +206,21 @@ def test_governance_takes_the_council_its_role_through_the_timelock() -> None:
     assert early.receipts[0].status == 0
     late = world.advance([world.transaction(world.executor, at.timelock, execute)], seconds=TIMELOCK_DELAY)
     assert late.receipts[0].status == 1
-    assert view(world, at.exchange, "guardian() returns (address)") == world.executor.address.lower()
+    assert view(world, at.exchange, "guardian() returns (address)") == world.executor.address
     refused = world.advance([council_pause(world, "ETH-USD")])
     assert refused.receipts[0].status == 0
     assert view(world, at.exchange, "marketPaused(bytes32) returns (bool)", world.markets["ETH-USD"]) is False
 
 
-def test_the_guardian_can_be_somebody_else_from_the_start() -> None:
-    stranger = Address("0x" + "12" * 20)
-    world = World.build(7, MOVED, guardian=stranger)
-    assert view(world, world.addresses.exchange, "guardian() returns (address)") == stranger
-
-
 def test_a_shutdown_lets_traders_settle_and_everybody_withdraw() -> None:
     world = World.build(7, FALSE_ALARM)
-    for _ in range(4):
+    for _ in range(2):
         world.advance()
+    assert any(holder.position for holder in world.books().holders.values())
     data = encoded("shutdown()")
     sent = signed_by_safe(world, world.addresses.council, world.council_owners, world.addresses.exchange, data)
     assert world.advance([sent]).receipts[0].status == 1
-    for _ in range(4):
-        world.advance()
+    world.advance()
     assert view(world, world.addresses.exchange, "settlementOwed() returns (uint256)") == 0
     assert world.books().is_conserved
     assert all(holder.position == 0 for holder in world.books().holders.values())

@@ -40,11 +40,25 @@ Fault = Literal[
 ]
 
 
+PAGES: dict[str | None, tuple[int, bytes, dict[str, str]]] = {
+    "status 401": (401, b"who are you", {}),
+    "status 429": (429, b"slow down", {"retry-after": "30"}),
+    "html 500": (500, b"<html>Internal Server Error</html>", {}),
+    "html 200": (200, b"<html>Welcome</html>", {}),
+    "redirect": (307, b"", {"location": "/elsewhere"}),
+    "nested": (200, b"[" * 50_000, {}),
+}
+
+
 class Node:
-    """A node whose answers are a function; `fault`, where set, spoils every exchange. Use it as a context manager."""
+    """A node whose answers are a function; `fault`, where set, spoils every exchange. Use it as a context manager.
+
+    `spare_singles` leaves single requests whole: a node that refuses batches only.
+    """
 
     def __init__(self, answer: Answer, fault: Fault | None = None) -> None:
         self.answer, self.fault = answer, fault
+        self.spare_singles = False
         self.exchanges = 0
         self.connections = 0
         self.requests: list[Request] = []
@@ -112,7 +126,7 @@ def answer_object(number: int, answer: Json | RpcError) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "result": answer}
 
 
-def handler_of(node: Node) -> type[BaseHTTPRequestHandler]:
+def handler_of(node: Node) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one closure over the node
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -131,48 +145,43 @@ def handler_of(node: Node) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def reply(self, body: Any, answers: list[dict[str, Any]]) -> None:
-            spoiled = spoiled_json(node.fault, answers)
+            spared = node.spare_singles and not isinstance(body, list)
+            spoiled = answers if spared else spoiled_json(node.fault, answers)
             text = json.dumps(spoiled if isinstance(body, list) else single(spoiled)).encode()
-            match node.fault:
-                case "silent":
-                    node.closing.wait(30)
-                case "reset":
-                    self.close_connection = True
-                case "drip":
-                    self.head(200, {"content-length": "100000"})
-                    self.drip(b" ")
-                case "drip headers":
-                    self.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
-                    self.drip(b"x")
-                case "status 429" | "status 401":
-                    self.whole(int(node.fault[-3:]), b"slow down", {"retry-after": "30"})
-                case "html 500":
-                    self.whole(500, b"<html>Internal Server Error</html>")
-                case "html 200":
-                    self.whole(200, b"<html>Welcome</html>")
-                case "redirect":
-                    self.whole(307, b"", {"location": node.url + "elsewhere"})
-                case "truncated":
-                    self.head(200, {"content-length": str(len(text) + 50)})
-                    self.wfile.write(text)
-                    self.close_connection = True
-                case "truncated chunk":
-                    self.head(200, {"transfer-encoding": "chunked"})
-                    self.wfile.write(b"FFFF\r\n" + text)
-                    self.close_connection = True
-                case "encoded":
-                    self.whole(200, text, {"content-encoding": "gzip"})
-                case "infinity":
-                    self.whole(200, text.replace(b'"result": ', b'"result": Infinity, "x": '))
-                case "nested":
-                    self.whole(200, b"[" * 200_000)
-                case _:
-                    self.whole(200, text)
+            if node.fault in PAGES:
+                self.whole(*PAGES[node.fault])
+            elif node.fault in ("truncated", "truncated chunk"):
+                self.broken(text)
+            elif node.fault in ("silent", "drip", "drip headers"):
+                self.slow()
+            elif node.fault == "reset":
+                self.close_connection = True
+            elif node.fault == "encoded":
+                self.whole(200, text, {"content-encoding": "gzip"})
+            elif node.fault == "infinity":
+                self.whole(200, text.replace(b'"result": ', b'"result": Infinity, "x": '))
+            else:
+                self.whole(200, text)
 
-        def drip(self, byte: bytes) -> None:
+        def slow(self) -> None:
+            if node.fault == "silent":
+                node.closing.wait(30)
+            elif node.fault == "drip":
+                self.head(200, {"content-length": "100000"})
+            else:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
             while not node.closing.wait(0.05):
-                self.wfile.write(byte)
+                self.wfile.write(b" ")
                 self.wfile.flush()
+
+        def broken(self, text: bytes) -> None:
+            if node.fault == "truncated":
+                self.head(200, {"content-length": str(len(text) + 50)})
+                self.wfile.write(text)
+            else:
+                self.head(200, {"transfer-encoding": "chunked"})
+                self.wfile.write(b"FFFF\r\n" + text)
+            self.close_connection = True
 
         def head(self, status: int, headers: dict[str, str]) -> None:
             self.send_response(status)

@@ -183,7 +183,7 @@ def test_a_salt_is_sixteen_bytes_of_hex(salt: str) -> None:
         make(1, FIRST_PREV, salt, {})
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text(max_size=8), json_values, max_size=5))
 def test_any_json_body_survives_its_line(body: dict[str, object]) -> None:
     record = make(1, FIRST_PREV, SALT, body)
@@ -192,13 +192,13 @@ def test_any_json_body_survives_its_line(body: dict[str, object]) -> None:
     assert to_line(record).count(b"\n") == 1 and to_line(record).isascii()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(json_values)
 def test_the_canonical_form_has_one_spelling(value: object) -> None:
     assert canonical(json.loads(canonical(value))) == canonical(value)
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.binary(max_size=60) | st.sampled_from(chain()), max_size=5))
 def test_arbitrary_lines_never_raise(lines: list[bytes]) -> None:
     found = verify(lines)

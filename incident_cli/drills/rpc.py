@@ -1,0 +1,401 @@
+"""The JSON-RPC face of a drill's chain, in process and as bytes for HTTP.
+
+Every block is final as soon as it is mined, so `latest`, `pending`, `safe` and `finalized` are all the head. Writing
+belongs to whoever plays the world: without a Writer the chain is read-only.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from incident_cli.drills.engine import Emitted, Engine, Receipt, Reverted, UnknownBlock
+from incident_cli.errors import IncidentError
+from incident_cli.evm import ADDRESS, BYTES32, ZERO, Address, hex_bytes, to_hex
+from incident_cli.text import plain
+from incident_cli.transport import Json, Request, RpcError
+
+PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
+FAILED, TOO_MUCH, REVERTED = -32000, -32005, 3
+BODY_LIMIT, BATCH_LIMIT = 2**20, 200
+LOGS_RANGE, HISTORY_LIMIT = 10_000, 1_024
+LONGEST_ADVANCE = 366 * 86_400
+PRIORITY_FEE = 10**9
+QUANTITY = re.compile(r"0x(?:0|[1-9a-fA-F][0-9a-fA-F]{0,63})")
+SLOT = re.compile(r"0x[0-9a-fA-F]{1,64}")
+HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+HEADER_FIELDS = (
+    "hash parent_hash state_root mix_hash nonce extra_data withdrawals_root parent_beacon_block_root requests_hash"
+    " timestamp difficulty gas_used gas_limit base_fee_per_gas blob_gas_used excess_blob_gas"
+)
+
+
+class Writer(Protocol):
+    """Whoever owns the chain and mines its blocks."""
+
+    def submit(self, raw: bytes) -> str:
+        """Mine a signed transaction and return its hash (0x); raises engine.InvalidTransaction."""
+
+    def advance(self, seconds: int) -> None:
+        """Let this many seconds pass on the chain, in at least one block."""
+
+
+class Fault(Exception):  # noqa: N818 - JSON-RPC calls it an error, Python means another thing by it
+    """One request cannot be answered."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.error = RpcError(code, plain(message))
+
+
+class Rpc:
+    """A transport.Endpoint over an engine. One lock serialises everything, so a batch sees one state of the chain."""
+
+    def __init__(self, engine: Engine, write: Writer | None = None, lock: Any = None) -> None:
+        self.engine, self._write, self._lock = engine, write, lock or threading.RLock()
+
+    @property
+    def name(self) -> str:
+        """How messages call this chain."""
+        return "drill (in process)"
+
+    def exchange(self, requests: Sequence[Request]) -> list[Json | RpcError]:
+        """Answer requests in order, in process."""
+        with self._lock:
+            return [self._answer(request.method, request.params) for request in requests]
+
+    def handle(self, body: bytes) -> bytes:
+        """Answer a JSON-RPC body, single or batch; empty where there were only notifications."""
+        try:
+            if len(body) > BODY_LIMIT:
+                raise Fault(INVALID_REQUEST, f"the body is larger than {BODY_LIMIT} bytes")
+            asked = parse(body)
+            with self._lock:
+                replies = [self._reply(one) for one in asked] if isinstance(asked, list) else self._reply(asked)
+        except Fault as fault:
+            replies = error_reply(None, fault.error)
+        replies = [one for one in replies if one is not None] if isinstance(replies, list) else replies
+        return json.dumps(replies, separators=(",", ":")).encode() if replies else b""
+
+    def _reply(self, asked: Json) -> Json:
+        identity = asked.get("id") if isinstance(asked, dict) else None
+        try:
+            answer = self._answer(*request_of(asked))
+        except Fault as fault:
+            return error_reply(identity, fault.error)
+        except Exception as bug:  # a served chain outlives a bug in one answer; in process it is raised
+            answer = RpcError(INTERNAL, f"internal error: {type(bug).__name__}")
+        if isinstance(asked, dict) and "id" not in asked:
+            return None
+        if isinstance(answer, RpcError):
+            return error_reply(identity, answer)
+        return {"jsonrpc": "2.0", "id": identity, "result": answer}
+
+    def _answer(self, name: str, params: Sequence[Json]) -> Json | RpcError:
+        method = METHODS.get(name)
+        try:
+            if method is None:
+                raise Fault(NO_METHOD, f"the method {plain(name, 60)} does not exist on the drill's chain")
+            return method(self, *fitting(method, params))
+        except Fault as fault:
+            return fault.error
+        except Reverted as failed:
+            halted = RpcError(FAILED, failed.reason)
+            return halted if failed.reason else RpcError(REVERTED, "execution reverted", to_hex(failed.data))
+        except (UnknownBlock, IncidentError) as problem:
+            return RpcError(FAILED, plain(problem))
+
+    def place(self, wanted: Json) -> int:
+        """The number of the block that a number, tag or hash names; raises Fault or engine.UnknownBlock."""
+        if isinstance(wanted, dict) and "blockHash" in wanted:
+            return self.engine.block_number(hash_of(wanted["blockHash"]))
+        wanted = wanted.get("blockNumber") if isinstance(wanted, dict) else wanted
+        return self.engine.block(self._number(wanted)).number
+
+    def _number(self, wanted: Json) -> int:
+        if wanted in (None, "latest", "pending", "safe", "finalized"):
+            return self.engine.head.number
+        return 0 if wanted == "earliest" else quantity(wanted, "a block number or tag")
+
+    def block(self, wanted: Json, full: Json = False) -> Json:
+        """A block, or null where there is none."""
+        try:
+            return block_json(self.engine, self.place(wanted), bool(full))
+        except UnknownBlock:
+            return None
+
+    def fee_history(self, count: Json, newest: Json, percentiles: Json = None) -> Json:
+        """Base fees, use and priority fees of past blocks; the last base fee is the next block's."""
+        last = self.place(newest)
+        first = max(0, last + 1 - min(count_of(count, "a number of blocks"), HISTORY_LIMIT))
+        headers = [self.engine.header(number) for number in range(first, last + 1)]
+        fees = [hex(one.base_fee_per_gas) for one in headers]
+        ratios: list[Json] = [one.gas_used / one.gas_limit for one in headers]
+        history: dict[str, Json] = {"oldestBlock": hex(first), "gasUsedRatio": ratios}
+        history["baseFeePerGas"] = [*fees, hex(base_fee_after(self.engine, last))]
+        if shares := [one for one in listed(percentiles) if isinstance(one, (int, float))]:
+            history["reward"] = [rewards(self.engine, number, shares) for number in range(first, last + 1)]
+        return history
+
+    def storage(self, address: Json, slot: Json, block: Json = None) -> Json:
+        """One storage slot."""
+        at = int(text_of(slot, SLOT, "a storage slot"), 16)
+        return to_hex(self.engine.storage(address_of(address), at, self.place(block)))
+
+    def logs(self, wanted: Json) -> Json:
+        """The logs that match a filter."""
+        if not isinstance(wanted, dict):
+            raise Fault(BAD_PARAMS, "a filter is an object")
+        if "blockHash" in wanted:
+            first = last = self.place(wanted)
+        else:
+            first, last = self._number(wanted.get("fromBlock")), self._number(wanted.get("toBlock"))
+        if first > last and "toBlock" in wanted:
+            raise Fault(BAD_PARAMS, f"the range ends at {last}, before it begins at {first}")
+        if last - first >= LOGS_RANGE:
+            raise Fault(TOO_MUCH, f"a range of {last - first + 1} blocks, at most {LOGS_RANGE}")
+        addresses = [address_of(one) for one in listed(wanted.get("address"))]
+        topics = [[hex_bytes(hash_of(one)) for one in listed(place)] or None for place in listed(wanted.get("topics"))]
+        return [log_json(one) for one in self.engine.logs(first, last, addresses, topics)]
+
+    def advance(self, seconds: int) -> Json:
+        """Let time pass; the answer is the seconds that passed."""
+        if not 0 < seconds <= LONGEST_ADVANCE:
+            raise Fault(BAD_PARAMS, f"a number of seconds from 1 to {LONGEST_ADVANCE} is needed")
+        self.writer().advance(seconds)
+        return hex(seconds)
+
+    def writer(self) -> Writer:
+        """Who writes; raises Fault on a chain that is read-only."""
+        if self._write is None:
+            raise Fault(NO_METHOD, "this chain is read-only")
+        return self._write
+
+
+METHODS: Mapping[str, Callable[..., Json]] = {
+    "web3_clientVersion": lambda rpc: "incident-drill/py-evm",
+    "net_version": lambda rpc: str(rpc.engine.chain_id),
+    "eth_chainId": lambda rpc: hex(rpc.engine.chain_id),
+    "eth_blockNumber": lambda rpc: hex(rpc.engine.head.number),
+    "eth_getBlockByNumber": lambda rpc, wanted, full=False: rpc.block(wanted, full),
+    "eth_getBlockByHash": lambda rpc, wanted, full=False: rpc.block({"blockHash": wanted}, full),
+    "eth_call": lambda rpc, call, at=None: to_hex(rpc.engine.call(**call_of(call), block=rpc.place(at))),
+    "eth_estimateGas": lambda rpc, call, at=None: hex(rpc.engine.estimate_gas(**call_of(call), block=rpc.place(at))),
+    "eth_gasPrice": lambda rpc: hex(base_fee_after(rpc.engine, rpc.engine.head.number) + PRIORITY_FEE),
+    "eth_maxPriorityFeePerGas": lambda rpc: hex(PRIORITY_FEE),
+    "eth_feeHistory": Rpc.fee_history,
+    "eth_getBalance": lambda rpc, at, block=None: hex(rpc.engine.balance(address_of(at), rpc.place(block))),
+    "eth_getTransactionCount": lambda rpc, at, block=None: hex(rpc.engine.nonce(address_of(at), rpc.place(block))),
+    "eth_getCode": lambda rpc, at, block=None: to_hex(rpc.engine.code(address_of(at), rpc.place(block))),
+    "eth_getStorageAt": Rpc.storage,
+    "eth_getTransactionByHash": lambda rpc, wanted: (
+        (found := rpc.engine.receipt(hash_of(wanted))) and transaction_json(rpc.engine, found)
+    ),
+    "eth_getTransactionReceipt": lambda rpc, wanted: (
+        (found := rpc.engine.receipt(hash_of(wanted))) and receipt_json(found)
+    ),
+    "eth_getLogs": Rpc.logs,
+    "eth_sendRawTransaction": lambda rpc, raw: rpc.writer().submit(data_of(raw)),
+    "eth_accounts": lambda rpc: [],
+    "eth_syncing": lambda rpc: False,
+    "evm_mine": lambda rpc: rpc.advance(rpc.engine.block_time),
+    "evm_increaseTime": lambda rpc, seconds: rpc.advance(count_of(seconds, "a number of seconds")),
+}
+
+
+def parse(body: bytes) -> Json:
+    """The JSON of a body; raises Fault where it is none, or a batch that is empty or too long."""
+    try:
+        asked = cast(Json, json.loads(body))
+    except (ValueError, RecursionError) as problem:
+        raise Fault(PARSE_ERROR, "the body is not JSON") from problem
+    if isinstance(asked, list) and not 0 < len(asked) <= BATCH_LIMIT:
+        raise Fault(INVALID_REQUEST, f"a batch of {len(asked)} requests, it takes 1 to {BATCH_LIMIT}")
+    return asked
+
+
+def request_of(asked: Json) -> tuple[str, Sequence[Json]]:
+    """Method and parameters of a request; raises Fault where it is none."""
+    if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
+        raise Fault(INVALID_REQUEST, "a request is an object with a method")
+    if isinstance(asked.get("id"), (dict, list, bool)):
+        raise Fault(INVALID_REQUEST, "an id is a string, a number or null")
+    params = asked.get("params") or []
+    if not isinstance(params, list):
+        raise Fault(BAD_PARAMS, "the parameters are a list")
+    return str(asked["method"]), params
+
+
+def fitting(method: Callable[..., Json], params: Sequence[Json]) -> Sequence[Json]:
+    """The parameters, if the method takes as many; raises Fault."""
+    takes = list(inspect.signature(method).parameters.values())[1:]
+    least = sum(one.default is one.empty for one in takes)
+    if not least <= len(params) <= len(takes):
+        raise Fault(BAD_PARAMS, f"{len(params)} parameters, it takes {least} to {len(takes)}")
+    return params
+
+
+def error_reply(identity: Json, error: RpcError) -> Json:
+    """The reply of a request that failed."""
+    body: dict[str, Json] = {"code": error.code, "message": error.message}
+    return {"jsonrpc": "2.0", "id": identity, "error": body | ({"data": error.data} if error.data else {})}
+
+
+def text_of(value: Json, pattern: re.Pattern[str], wanted: str) -> str:
+    """Text of this form; raises Fault saying what was wanted."""
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise Fault(BAD_PARAMS, f"{wanted} is needed, not {plain(value, 80)}")
+    return value
+
+
+def quantity(value: Json, wanted: str) -> int:
+    """An integer as JSON-RPC writes it: 0x and no leading zero."""
+    return int(text_of(value, QUANTITY, wanted), 16)
+
+
+def count_of(value: Json, wanted: str) -> int:
+    """A count, which clients write as a quantity or as a plain number."""
+    return value if type(value) is int and value >= 0 else quantity(value, wanted)
+
+
+def address_of(value: Json) -> Address:
+    """An address in any case of letters."""
+    return Address(text_of(value, ADDRESS, "an address"))
+
+
+def hash_of(value: Json) -> str:
+    """A hash of 32 bytes, lower-case."""
+    return text_of(value, BYTES32, "32 bytes in hex").lower()
+
+
+def data_of(value: Json) -> bytes:
+    """Bytes of any length."""
+    return hex_bytes(text_of(value, HEX, "data in hex"))
+
+
+def listed(value: Json) -> list[Json]:
+    """Nothing, one or several, as filters write them."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def call_of(wanted: Json) -> dict[str, Any]:
+    """To, data, sender and value of a call, as Engine names them; the sender may be left out."""
+    if not isinstance(wanted, dict):
+        raise Fault(BAD_PARAMS, "a call is an object")
+    to, sender, value = wanted.get("to"), wanted.get("from"), wanted.get("value")
+    data = {data_of(wanted[key]) for key in ("input", "data") if wanted.get(key) is not None} or {b""}
+    if len(data) > 1:
+        raise Fault(BAD_PARAMS, "input and data differ")
+    return {
+        "to": None if to is None else address_of(to),
+        "data": data.pop(),
+        "sender": ZERO if sender is None else address_of(sender),
+        "value": 0 if value is None else quantity(value, "a value"),
+    }
+
+
+def rewards(engine: Engine, number: int, shares: Sequence[float]) -> Json:
+    """The priority fee at each percentile of a block's gas, in wei."""
+    fee, used = engine.header(number).base_fee_per_gas, engine.header(number).gas_used
+    tips = sorted((one.effective_gas_price - fee, one.gas_used) for one in engine.mined(number).receipts)
+    reached = [(tip, sum(gas for _, gas in tips[: place + 1])) for place, (tip, _) in enumerate(tips)]
+    return [hex(next((tip for tip, gas in reached if gas * 100 >= share * used), 0)) for share in shares]
+
+
+def base_fee_after(engine: Engine, number: int) -> int:
+    """The base fee of the block after this one, in wei (EIP-1559)."""
+    from eth.vm.forks.london.headers import calculate_expected_base_fee_per_gas
+
+    return int(calculate_expected_base_fee_per_gas(engine.header(number)))
+
+
+def word(value: int, size: int = 32) -> str:
+    """An integer as this many bytes in hex."""
+    return to_hex(value.to_bytes(size, "big"))
+
+
+def shown(value: Any) -> Json:
+    """A value as JSON-RPC writes it: bytes as hex, integers as quantities."""
+    if isinstance(value, (list, tuple)):
+        return [shown(one) for one in value]
+    return to_hex(value) if isinstance(value, bytes) else hex(value) if type(value) is int else value
+
+
+def fields(source: Any, names: str) -> dict[str, Json]:
+    """These attributes, under their names in JSON-RPC."""
+    return {name[0].lower() + name.title().replace("_", "")[1:]: shown(getattr(source, name)) for name in names.split()}
+
+
+def block_json(engine: Engine, number: int, full: bool) -> Json:
+    """A block as JSON-RPC shows it."""
+    import rlp
+    from eth.vm.forks.prague.blocks import PragueBlock
+
+    header, receipts = engine.header(number), engine.mined(number).receipts
+    sealed = PragueBlock(header, [engine.transaction(one.transaction_hash) for one in receipts], [])
+    return {
+        **fields(header, HEADER_FIELDS),
+        "number": hex(number),
+        "miner": to_hex(header.coinbase),
+        "sha3Uncles": to_hex(header.uncles_hash),
+        "transactionsRoot": to_hex(header.transaction_root),
+        "receiptsRoot": to_hex(header.receipt_root),
+        "logsBloom": word(header.bloom, 256),
+        "size": hex(len(rlp.encode(sealed))),
+        "transactions": [transaction_json(engine, one) if full else one.transaction_hash for one in receipts],
+        "uncles": [],
+        "withdrawals": [],
+    }
+
+
+def place_json(receipt: Receipt) -> dict[str, Json]:
+    """Where a transaction was mined."""
+    return fields(receipt, "block_hash block_number") | {"transactionIndex": hex(receipt.index)}
+
+
+def transaction_json(engine: Engine, receipt: Receipt) -> Json:
+    """A transaction as JSON-RPC shows it; its gas price is the one it paid."""
+    sent: Any = engine.transaction(receipt.transaction_hash)
+    names = "nonce gas value r s" if sent.chain_id is None else "nonce gas value r s chain_id"
+    body = place_json(receipt) | fields(receipt, "type") | fields(sent, names)
+    body |= {"hash": receipt.transaction_hash, "input": to_hex(sent.data), "from": receipt.sender.lower()}
+    body |= {"to": receipt.to and receipt.to.lower(), "gasPrice": hex(receipt.effective_gas_price)}
+    if receipt.type == 0:
+        return body | {"v": hex(sent.v)}
+    lists = [{"address": to_hex(at), "storageKeys": [word(key) for key in keys]} for at, keys in sent.access_list]
+    body |= {"v": hex(sent.y_parity), "yParity": hex(sent.y_parity), "accessList": cast(Json, lists)}
+    if receipt.type >= 2:
+        body |= fields(sent, "max_fee_per_gas max_priority_fee_per_gas")
+    return body
+
+
+def receipt_json(receipt: Receipt) -> Json:
+    """A receipt as JSON-RPC shows it."""
+    return {
+        **place_json(receipt),
+        **fields(receipt, "transaction_hash type status gas_used effective_gas_price"),
+        "cumulativeGasUsed": hex(receipt.cumulative_gas),
+        "from": receipt.sender.lower(),
+        "to": receipt.to and receipt.to.lower(),
+        "contractAddress": receipt.contract_address and receipt.contract_address.lower(),
+        "logsBloom": word(receipt.bloom, 256),
+        "logs": [log_json(Emitted(log, receipt.first_log + at, receipt)) for at, log in enumerate(receipt.logs)],
+    }
+
+
+def log_json(emitted: Emitted) -> Json:
+    """A log as JSON-RPC shows it."""
+    return {
+        **place_json(emitted.receipt),
+        **fields(emitted.log, "topics data"),
+        "transactionHash": emitted.receipt.transaction_hash,
+        "address": emitted.log.address.lower(),
+        "logIndex": hex(emitted.index),
+        "removed": False,
+    }

@@ -1,0 +1,132 @@
+"""A drill's chain over HTTP, on this machine only: for other tools to read along, never for a network."""
+
+from __future__ import annotations
+
+import errno
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Protocol
+
+from incident_cli.errors import Misused
+
+LOOPBACK = "127.0.0.1"
+BODY_LIMIT = 2**20
+IDLE_SECONDS = 60
+# A browser that was tricked into resolving some other name to this machine still sends that other name.
+LOOPBACK_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
+HINT = b"This is a drill's chain. It answers JSON-RPC: POST application/json.\n"
+
+
+class Handler(Protocol):
+    """Whatever answers a JSON-RPC body."""
+
+    def handle(self, body: bytes) -> bytes:
+        """The reply, empty where there is none; never raises."""
+
+
+class Served:
+    """A chain being served at `url` until `close`."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="drill-rpc", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{LOOPBACK}:{self._server.server_port}"
+
+    def close(self) -> None:
+        """Stop listening; a second time does nothing."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def serve(rpc: Handler, port: int = 0) -> Served:
+    """Serve on loopback; port 0 picks a free one. Raises Misused where the port cannot be had."""
+    try:
+        return Served(Server((LOOPBACK, port), conversation(rpc)))
+    except (OSError, OverflowError) as problem:
+        taken = isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE
+        reason = "is already in use" if taken else "cannot be listened on"
+        raise Misused(
+            f"port {port} of this machine {reason}", "choose another port, or 0 for any free one"
+        ) from problem
+
+
+class Server(ThreadingHTTPServer):
+    """A thread for each connection; a broken connection is its client's business."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: the terminal belongs to the drill."""
+
+
+def conversation(rpc: Handler) -> type[BaseHTTPRequestHandler]:
+    """The request handler of a server for this chain."""
+
+    class Conversation(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version, sys_version = "incident-drill", ""
+        timeout = IDLE_SECONDS
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            refusal = refused(self)
+            if refusal:
+                self.answer(*refusal)
+                return
+            reply = rpc.handle(self.rfile.read(int(self.headers["Content-Length"])))
+            self.answer(200 if reply else 204, reply, "application/json")
+
+        def do_GET(self) -> None:
+            self.answer(405, HINT)
+
+        do_HEAD = do_OPTIONS = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - the names http.server calls
+
+        def answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+            if status >= 400:
+                self.close_connection = True  # an unread body would be taken for the next request
+            self.send_response(status)
+            if status == 405:
+                self.send_header("Allow", "POST")
+            if status != 204:
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server gives it
+            """Say nothing: the terminal belongs to the drill."""
+
+    return Conversation
+
+
+def refused(asked: BaseHTTPRequestHandler) -> tuple[int, bytes] | None:
+    """Status and words where a POST is not answered."""
+    hosts, length = asked.headers.get_all("Host") or [], asked.headers.get("Content-Length", "")
+    if len(hosts) != 1 or not LOOPBACK_HOST.fullmatch(hosts[0].strip()):
+        return 403, b"The Host header must name this machine: localhost or 127.0.0.1.\n"
+    if asked.headers.get_content_type() != "application/json":
+        return 415, HINT
+    if asked.headers.get("Transfer-Encoding") or not re.fullmatch(r"[0-9]{1,12}", length):
+        return 411, b"A Content-Length is needed.\n"
+    if int(length) > BODY_LIMIT:
+        return 413, b"The body is larger than 1 MiB.\n"
+    return None

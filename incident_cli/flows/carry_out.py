@@ -1,0 +1,130 @@
+"""Carrying a leg through: plan, show, confirm, deliver, prove. The same for containing and for restoring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from incident_cli.errors import NotProven, Waiting
+from incident_cli.evm import Block
+from incident_cli.flows.delivery import check_evidence
+from incident_cli.flows.desk import Card, Prompt
+from incident_cli.flows.leg import Leg, leg_of
+from incident_cli.flows.proposal import Proposal, prove, show
+from incident_cli.flows.session import Session
+from incident_cli.incident.events import Kind, block_from_json, block_to_json
+from incident_cli.levers.expectation import Expectation
+from incident_cli.runbook.model import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A prepared proposal with what else is shown and remembered: undo records, dropped calls, the reopening."""
+
+    proposal: Proposal
+    title: str
+    phrase: str
+    dropped: tuple[str, ...] = ()
+    reopening: str = ""
+    undo: list[dict[str, object]] = field(default_factory=list)
+
+
+def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
+    """The block that proves the leg's effect. Every stage that is already recorded is passed over."""
+    leg = leg_of(session, step, name)
+    if leg.find(Kind.CONFIRMED) is None:
+        propose(session, leg, draft)
+        leg = leg_of(session, step, name)
+    if leg.find(Kind.EXECUTED) is None:
+        with session.screen.working("waiting for the execution"):
+            evidence = session.delivery.deliver(session, leg)
+        execute(session, leg_of(session, step, name), lambda: check_evidence(evidence))
+        leg = leg_of(session, step, name)
+    proven = leg.find(Kind.PROVEN)
+    return block_from_json(proven.data["proof_block"]) if proven else prove_leg(session, leg)
+
+
+def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
+    """Plan anew (values may have changed since an unconfirmed plan), show everything, and have it confirmed."""
+    with session.screen.working("reading, hashing and simulating"):
+        made = draft()
+    leg.record(
+        session,
+        Kind.PLANNED,
+        made.proposal.safe.block,
+        proposal=made.proposal.to_json(),
+        undo=made.undo,
+        dropped=list(made.dropped),
+        reopening=made.reopening,
+    )
+    session.screen.card(card_of(session, made))
+    prompt = Prompt(
+        leg.step.id,
+        "type",
+        f"Type {made.phrase!r} to confirm: {made.title}",
+        made.phrase,
+        help="Compare the four hashes and the calls with what you mean to do. Nothing has been signed or sent yet.",
+    )
+    if session.ask(leg.step, prompt) != made.phrase:
+        raise Waiting("not confirmed: what was typed differs; nothing was signed or sent", "operator")
+    leg_of(session, leg.step, leg.name).record(session, Kind.CONFIRMED, typed=made.phrase)
+
+
+def card_of(session: Session, made: Draft) -> Card:
+    """What is shown before confirming."""
+    proposal, simulation = made.proposal, made.proposal.simulation
+    without = ", ".join(simulation.not_exercised)
+    return Card(
+        title=made.title,
+        safe=proposal.safe.address,
+        chain_id=session.reader.chain_id,
+        nonce=proposal.tx.nonce,
+        threshold=proposal.safe.threshold,
+        owners=proposal.safe.owners,
+        calls=[one.line() for one in proposal.calls],
+        dropped=made.dropped,
+        hashes={
+            "domain hash": proposal.hashes.domain_hash,
+            "message hash": proposal.hashes.message_hash,
+            "safeTxHash": proposal.hashes.safe_tx_hash,
+            "calldata digest": f"{proposal.hashes.calldata_digest} ({proposal.hashes.calldata_bytes} bytes)",
+        },
+        agreed_by=("incident", "safe-eth-py", "the Safe itself"),
+        simulation=f"{simulation.state} by {simulation.method}" + (f"; not exercised: {without}" if without else ""),
+        shows=[described(one) for one in proposal.expect],
+        unchanged=[described(one) for one in proposal.unchanged],
+        reopening=made.reopening,
+    )
+
+
+def described(one: Expectation) -> str:
+    """`exchange.market_paused(ETH-USD) = true`."""
+    return f"{one.label} = {show(one.value)}"
+
+
+def execute(session: Session, leg: Leg, check: Callable[[], Block]) -> None:
+    """Record a proven execution; one that is not proven is recorded as failed and raised."""
+    try:
+        block = check()
+    except NotProven as problem:
+        leg.record(session, Kind.FAILED, problem=problem.message)
+        raise
+    submitted = leg.find(Kind.SUBMITTED)
+    sent = submitted.data["transaction_hash"] if submitted else None
+    leg.record(session, Kind.EXECUTED, block, transaction_hash=sent)
+    session.screen.say(f"executed in block {block.number}: {sent or leg.proposal['safe_tx_hash']}", "good")
+
+
+def prove_leg(session: Session, leg: Leg) -> Block:
+    """Read the chain again: only what it shows counts."""
+    proposal = leg.proposal
+    expectations = [Expectation.from_json(one) for one in (*proposal["expect"], *proposal["unchanged"])]
+    try:
+        block = prove(session, expectations)
+    except NotProven as problem:
+        leg.record(session, Kind.FAILED, problem=problem.message)
+        raise
+    leg.record(session, Kind.PROVEN, block, proof_block=block_to_json(block))
+    for one in expectations[: len(proposal["expect"])]:
+        session.screen.say(f"block {block.number} shows {described(one)}", "good")
+    return block

@@ -1,0 +1,101 @@
+"""How a proposal reaches the chain: as a file for its owners, or (in a drill) through their rehearsed hands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from incident_cli import __version__
+from incident_cli.chain.execution import Execution, execution_of, find_execution
+from incident_cli.errors import NotProven, Waiting
+from incident_cli.evm import Block
+from incident_cli.flows.leg import Leg
+from incident_cli.flows.proposal import read_safe
+from incident_cli.flows.session import Session
+from incident_cli.incident.events import Kind, block_to_json
+from incident_cli.safe.files import write_proposal
+from incident_cli.safe.transaction import SafeTx
+
+FILE_SCHEMA = "incident.proposal/v1"
+
+
+class Delivery(Protocol):
+    """One road for a confirmed proposal."""
+
+    def deliver(self, session: Session, leg: Leg) -> Execution:
+        """Bring it to execution and return the evidence; safe to call again after any interruption.
+
+        Raises Waiting where others must act first.
+        """
+
+
+class Replaced(Exception):  # noqa: N818 - the step begins again; it is no failure of this program
+    """Another transaction took the proposal's nonce: it can never execute."""
+
+
+class FileDelivery:
+    """Writes `<safe_tx_hash>.json` and waits for the owners to sign and execute it. Needs no key."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def deliver(self, session: Session, leg: Leg) -> Execution:
+        """The evidence once the chain has it; until then the file, and Waiting for signatures."""
+        proposal = leg.proposal
+        tx = SafeTx.from_json(proposal["safe_tx"])
+        if leg.find(Kind.EXPORTED) is None:
+            self.export(session, leg)
+            raise self.waiting(proposal)
+        state = read_safe(session, tx.safe)
+        if state.nonce <= tx.nonce:
+            raise self.waiting(proposal)
+        hash_ = proposal["safe_tx_hash"]
+        endpoint, chain = session.reader.endpoint, session.reader.chain
+        sent = find_execution(endpoint, chain, tx.safe, hash_, leg.planned_at.number)
+        if sent is None:
+            raise Replaced(f"another transaction took nonce {tx.nonce} of the Safe {tx.safe}")
+        return execution_of(endpoint, chain, tx.safe, hash_, sent)
+
+    def export(self, session: Session, leg: Leg) -> None:
+        """Write the file, then record that it is there."""
+        path = write_proposal(self.directory, f"{leg.proposal['safe_tx_hash']}.json", document(session, leg))
+        leg.record(session, Kind.EXPORTED, path=str(path))
+        session.screen.say(f"proposal written: {path}", "good")
+
+    def waiting(self, proposal: dict[str, Any]) -> Waiting:
+        """Owners must sign; the message says how many and where the file is."""
+        safe = proposal["safe"]
+        return Waiting(
+            f"the proposal {proposal['safe_tx_hash']} waits for {safe['threshold']} of {len(safe['owners'])} owners "
+            f"of {safe['address']}",
+            "signatures",
+            f"owners sign {self.directory / (proposal['safe_tx_hash'] + '.json')}; then run this command with --resume",
+        )
+
+
+def document(session: Session, leg: Leg) -> dict[str, Any]:
+    """The proposal file: the flat SafeTx, its hashes, its calls, its simulation, and where it comes from."""
+    return {
+        "schema": FILE_SCHEMA,
+        **leg.proposal,
+        "incident": session.recorder.incident,
+        "runbook": session.bound.runbook.id,
+        "runbook_hash": session.runbook_hash,
+        "market": session.bound.market.name,
+        "block": block_to_json(leg.planned_at),
+        "version": __version__,
+    }
+
+
+def check_evidence(evidence: Execution) -> Block:
+    """The block of a proven execution (receipt status, the Safe's success event, a canonical block), else NotProven."""
+    if evidence.succeeded and evidence.block is not None:
+        return evidence.block
+    if not evidence.mined:
+        problem = evidence.problem or "it is not mined"
+    else:
+        problem = evidence.problem or f"receipt status {evidence.status}, ExecutionSuccess {evidence.safe_outcome}"
+    raise NotProven(
+        f"the transaction was sent, but its execution is not proven: {problem}",
+        "the market is NOT contained by it; look at the transaction, then resume",
+    )

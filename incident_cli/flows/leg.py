@@ -1,0 +1,61 @@
+"""One leg: a proposal from its plan to its proof, each stage an event, resumable between any two of them.
+
+Order: planned → confirmed → (exported | signed → submit intended → submitted) → executed → proven. A stage that
+was recorded is never done again; an intent without a result is settled by asking the chain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from incident_cli.evm import Block
+from incident_cli.flows.session import Session
+from incident_cli.incident.events import Event, Kind, last, within
+from incident_cli.runbook.model import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """The events of one proposal of a step; `name` tells the legs of a step apart."""
+
+    step: Step
+    name: str
+    events: tuple[Event, ...]
+
+    def find(self, kind: Kind) -> Event | None:
+        """The latest event of a kind in this leg."""
+        return last(self.events, kind)
+
+    @property
+    def proposal(self) -> dict[str, Any]:
+        """The planned proposal as it was recorded."""
+        return dict(self.plan.data["proposal"])
+
+    @property
+    def plan(self) -> Event:
+        """The event that planned it."""
+        found = self.find(Kind.PLANNED)
+        assert found is not None, "a leg is planned before anything else"
+        return found
+
+    @property
+    def planned_at(self) -> Block:
+        """The block it was planned at."""
+        assert self.plan.block is not None, "a plan was made at a block"
+        return self.plan.block
+
+    def record(self, session: Session, kind: Kind, block: Block | None = None, **data: Any) -> Event:
+        """Record an event of this leg."""
+        proposal = data.get("proposal", self.proposal if self.find(Kind.PLANNED) else {})
+        hash_ = proposal.get("safe_tx_hash")
+        return session.record(kind, self.step, block, hash_, leg=self.name, **data)
+
+
+def leg_of(session: Session, step: Step, name: str) -> Leg:
+    """The leg as it stands; planning again starts it anew."""
+    events: list[Event] = []
+    for event in within(session.events, step.id):
+        if event.data.get("leg") == name:
+            events = [event] if event.kind is Kind.PLANNED else [*events, event]
+    return Leg(step, name, tuple(events))

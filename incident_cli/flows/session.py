@@ -1,0 +1,154 @@
+"""One incident being walked: the runbook bound to a deployment, the record, the chain, the people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from incident_cli.checks.check import Finding, find
+from incident_cli.errors import Unread, Waiting
+from incident_cli.evm import Block, Missing, Read, Snapshot
+from incident_cli.expression import Expression, Unknown
+from incident_cli.flows.desk import Answer, Answerer, Back, Header, Note, Prompt, Screen, Skip
+from incident_cli.flows.reading import Reader
+from incident_cli.flows.recorder import Recorder
+from incident_cli.incident.conditions import Conditions, judge, reads_needed
+from incident_cli.incident.events import Event, Kind, finding_to_json, findings
+from incident_cli.incident.timeline import moments
+from incident_cli.runbook.bind import Bound
+from incident_cli.runbook.model import Step
+
+if TYPE_CHECKING:
+    from incident_cli.flows.delivery import Delivery
+
+
+class Pace(Protocol):
+    """How chain time passes: a live chain's by waiting, a drill's by mining."""
+
+    def wait(self, seconds: int) -> None:
+        """Return once the chain's time has moved on by at least this much."""
+
+    def recovered(self) -> None:
+        """The cause has been mended: a drill's fault ends here, a live chain knows nothing of it."""
+
+
+class GoBack(Exception):  # noqa: N818 - a move of the operator, no error
+    """The operator went back to the step before."""
+
+
+class SkipStep(Exception):  # noqa: N818 - a move of the operator, no error
+    """The operator left the step undone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything a step needs."""
+
+    bound: Bound
+    recorder: Recorder
+    reader: Reader
+    screen: Screen
+    answerer: Answerer
+    delivery: Delivery
+    pace: Pace
+    runbook_hash: str
+    attempt: int = 0
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Everything recorded so far."""
+        return self.recorder.events
+
+    def record(
+        self, kind: Kind, step: Step, block: Block | None = None, proposal: str | None = None, **data: Any
+    ) -> Event:
+        """Record an event of the present attempt at a step, at the last block read unless another is given."""
+        place = block or self.reader.head
+        return self.recorder.record(kind, step=step.id, attempt=self.attempt, block=place, proposal=proposal, data=data)
+
+    def ask(self, step: Step, prompt: Prompt) -> str:
+        """An answer to a question; notes are recorded and the question asked again."""
+        while True:
+            reply = self.answerer.ask(prompt)
+            if isinstance(reply, Answer):
+                self.record(Kind.ANSWERED, step, question=prompt.text, answer=reply.text)
+                return reply.text
+            if isinstance(reply, Note):
+                self.record(Kind.NOTED, step, text=reply.text)
+                self.screen.say("noted", "good")
+            elif isinstance(reply, Back):
+                raise GoBack
+            elif isinstance(reply, Skip):
+                raise SkipStep(reply.reason)
+            else:
+                raise Waiting("stopped by the operator; nothing is lost", "operator")
+
+    def judge_checks(self, names: Sequence[str], step: Step | None) -> list[Finding]:
+        """Judge checks at one block; the findings are recorded and shown."""
+        checks = {name: self.bound.checks[name] for name in names}
+        reads = [read for check in checks.values() for read in check.reads(self.bound.slots)]
+        snapshot = self.snapshot(reads)
+        found = []
+        for name, check in checks.items():
+            kind = self.bound.runbook.checks[name].kind
+            reading = check.judge(self.bound.slots, snapshot)
+            found.append(find(name, kind, check, reading, snapshot.block, findings(self.events, name)))
+        self.recorder.record(
+            Kind.FINDINGS,
+            step=step.id if step else None,
+            attempt=self.attempt if step else 0,
+            block=snapshot.block,
+            data={"findings": [finding_to_json(one) for one in found]},
+        )
+        if step is not None:
+            self.screen.findings(found)
+        return found
+
+    def snapshot(self, reads: Sequence[Read]) -> Snapshot:
+        """A round of reads. Where the chain cannot be read at all, every answer is missing at the last block seen."""
+        try:
+            return self.reader.read(reads)
+        except Unread as problem:
+            if self.reader.head is None:
+                raise
+            return Snapshot(self.reader.head, {read: Missing(problem.message) for read in reads})
+
+    def holds(self, expression: Expression) -> bool | Unknown:
+        """An expression's truth now: its reads are made, its checks' latest findings used."""
+        conditions = self.conditions()
+        reads = reads_needed(expression, conditions)
+        snapshot = self.snapshot(reads) if reads else None
+        return judge(expression, self.conditions(snapshot))
+
+    def conditions(self, snapshot: Snapshot | None = None) -> Conditions:
+        """What expressions may ask, with the answers of a snapshot."""
+        history = {name: findings(self.events, name) for name in self.bound.checks}
+        return Conditions(self.values(), self.bound.slots, history, snapshot)
+
+    def values(self) -> Mapping[str, object]:
+        """The parameters, typed."""
+        return {name: self.bound.typed(given.kind, given.value) for name, given in self.bound.scope.items()}
+
+    def header(self, step: Step) -> Header:
+        """The screen's constant part for a step."""
+        block = self.reader.head
+        detected = moments(self.bound.runbook, self.events).get("detected")
+        since = block.timestamp - detected.block.timestamp if block and detected else None
+        left = None if step.deadline is None or since is None else step.deadline - since
+        steps = [one.id for one in self.bound.runbook.steps]
+        return Header(
+            self.recorder.mode,
+            self.recorder.incident,
+            self.bound.runbook.title,
+            self.bound.market.name,
+            block,
+            since,
+            steps.index(step.id) + 1,
+            len(steps),
+            left,
+        )

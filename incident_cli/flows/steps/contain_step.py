@@ -1,0 +1,131 @@
+"""contain: levers pulled through a Safe, one proposal, proven by reading the chain again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from incident_cli.errors import Waiting
+from incident_cli.evm import CallRead, Snapshot, to_hex
+from incident_cli.flows.carry_out import Draft, carry_out
+from incident_cli.flows.desk import Prompt
+from incident_cli.flows.proposal import PlannedCall, demand, prepare
+from incident_cli.flows.reopening import reopening_of
+from incident_cli.flows.session import Session
+from incident_cli.flows.steps.ended import Ended
+from incident_cli.incident.events import Event, Kind, Outcome, last
+from incident_cli.levers.expectation import Expectation
+from incident_cli.levers.lever import Plan, Pull, Undo, needed, plan
+from incident_cli.protocols.slot import Market
+from incident_cli.runbook.model import ContainStep, MustNotChange, Step
+
+LEG = "contain"
+CHOICES = (
+    ("stop", "leave the incident here; it can be resumed"),
+    ("on", "contain all the same"),
+)
+
+
+def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
+    """Contain, unless everything is done already."""
+    assert isinstance(step, ContainStep), "the registry gives each verb its own step"
+    if last(present, Kind.CONFIRMED) is None and all(one.satisfied for one in plans(session, step)):
+        session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
+        return Ended(Outcome.SATISFIED)
+    proof = carry_out(session, step, LEG, lambda: draft(session, step))
+    return Ended(Outcome.DONE, proof=proof)
+
+
+def draft(session: Session, step: ContainStep) -> Draft:
+    """Everything read, planned, folded and simulated; firing is judged again before it may be confirmed."""
+    planned = plans(session, step)
+    wanted = [one for one in planned if not one.satisfied]
+    calls = [PlannedCall(one.call, one.pull.label, one.pull.definition.does, traps(one)) for one in wanted]
+    expect = [expectation for one in wanted for expectation in one.expect]
+    safe = session.bound.slots[step.contain.by].addresses["safe"]
+    proposal = prepare(session, safe, calls, expect, standing_still(session, step.contain.must_not_change))
+    still_firing(session, step)
+    irreversible = any(one.undo is None for one in wanted)
+    return Draft(
+        proposal,
+        title=" and ".join(one.label for one in calls),
+        phrase=phrase_of(session, step, irreversible),
+        dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),
+        reopening=reopening_of(session, step, irreversible),
+        undo=[undo_to_json(one.undo) for one in wanted if one.undo is not None],
+    )
+
+
+def traps(one: Plan) -> tuple[str, ...]:
+    """What to know before pulling the lever."""
+    return one.pull.definition.traps
+
+
+def plans(session: Session, step: ContainStep) -> list[Plan]:
+    """Every lever of the step planned from values read at one block."""
+    by = session.bound.slots[step.contain.by].addresses["safe"]
+    pulls = [
+        Pull(session.bound.slots[slot], name, session.bound.lever_args(call), by)
+        for call in step.levers
+        for slot, _, name in [call.lever.partition(".")]
+    ]
+    snapshot = session.reader.read([read for pull in pulls for read in needed(pull).values()])
+    return [plan(pull, snapshot) for pull in pulls]
+
+
+def standing_still(session: Session, declared: Sequence[MustNotChange]) -> list[Expectation]:
+    """What must answer the same afterwards, with the answers of now."""
+    reads = [(label, read) for one in declared for label, read in unchanged_reads(session, one)]
+    snapshot = session.reader.read([read for _, read in reads]) if reads else None
+    return [Expectation(label, read, demand(label, value_of(snapshot, read))) for label, read in reads]
+
+
+def value_of(snapshot: Snapshot | None, read: CallRead) -> object:
+    """The answer of a round that was made because there are reads."""
+    assert snapshot is not None, "there are reads"
+    return snapshot.value(read)
+
+
+def unchanged_reads(session: Session, one: MustNotChange) -> Iterator[tuple[str, CallRead]]:
+    """The reads of one declaration: one, or one for each market but the exempt one."""
+    slot, _, name = one.read.partition(".")
+    bound = session.bound.slots[slot]
+    if one.for_each is None:
+        yield one.read, bound.read(name)
+        return
+    exempt = session.bound.words(one.except_ or "")
+    for market in session.bound.markets.values():
+        if market.name != exempt:
+            yield f"{one.read}({market.name})", bound.read(name, (Market(market.name, market.id),))
+
+
+def still_firing(session: Session, step: ContainStep) -> None:
+    """Judge the checks of `when` once more; anything but a clear yes is the operator's decision, default stop."""
+    if step.when is None:
+        return
+    session.judge_checks(sorted(step.when.checks), step)
+    shown = session.holds(step.when)
+    if shown is True:
+        return
+    words = "does not hold any more" if shown is False else f"is unknown ({shown.reason})"
+    prompt = Prompt(step.id, "choice", f"{step.when.source} {words}. What now?", choices=CHOICES)
+    if session.ask(step, prompt) != "on":
+        raise Waiting(f"{step.when.source} {words}; nothing was proposed", "operator")
+
+
+def phrase_of(session: Session, step: ContainStep, irreversible: bool) -> str:
+    """What must be typed: the runbook's phrase, else the market; an irreversible one says so by itself."""
+    if step.confirm is not None:
+        return session.bound.words(step.confirm.type)
+    return "this cannot be undone" if irreversible else session.bound.market.name
+
+
+def undo_to_json(undo: Undo) -> dict[str, object]:
+    """An undo as the journal holds it until the market reopens."""
+    return {
+        "by": undo.by,
+        "to": undo.call.to,
+        "signature": undo.call.signature.source,
+        "data": to_hex(undo.call.data),
+        "only_if": [one.to_json() for one in undo.only_if],
+        "expect": [one.to_json() for one in undo.expect],
+    }

@@ -1,0 +1,167 @@
+"""restore: undo a containment from the values recorded before it, by the authority that may.
+
+Through a time-lock it has two legs, scheduled and executed, with the delay between them; each is a proposal of
+its own. Before each, the chain must still show what the containment set: if somebody changed it since, nothing
+is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from incident_cli.errors import Refused, Waiting
+from incident_cli.evm import Missing, keccak
+from incident_cli.expression import Unknown
+from incident_cli.flows.carry_out import Draft, carry_out
+from incident_cli.flows.leg import leg_of
+from incident_cli.flows.proposal import PlannedCall, call_from_json, prepare, prove, show
+from incident_cli.flows.reopening import (
+    DONE,
+    WAITING,
+    delay_of,
+    execute_call,
+    operation_id,
+    operation_states,
+    schedule_call,
+)
+from incident_cli.flows.session import Session
+from incident_cli.flows.steps.ended import Ended
+from incident_cli.incident.events import Event, Kind, Outcome, last
+from incident_cli.incident.walk import latest_outcomes
+from incident_cli.levers.expectation import Expectation
+from incident_cli.protocols.slot import BoundSlot
+from incident_cli.runbook.model import RestoreStep, Step
+
+SAMPLE_SECONDS = 60
+MOST_SAMPLES = 500
+
+
+def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
+    """Reopen once it is required to be quiet; nothing to restore where nothing was contained."""
+    assert isinstance(step, RestoreStep), "the registry gives each verb its own step"
+    if latest_outcomes(session.events).get(step.restore) is not Outcome.DONE:
+        return Ended(Outcome.NOT_NEEDED)
+    undo = list(containment_of(session, step).data["undo"])
+    session.pace.recovered()
+    if last(present, Kind.PLANNED) is None:
+        wait_until_required(session, step)
+    slot = session.bound.slots[step.by]
+    if slot.protocol.protocol == "timelock":
+        through_timelock(session, step, slot, undo)
+    else:
+        carry_out(session, step, "restore", lambda: direct(session, step, slot, undo))
+    proof = prove(session, back_to(undo))
+    return Ended(Outcome.DONE, proof=proof)
+
+
+def containment_of(session: Session, step: RestoreStep) -> Event:
+    """The plan of the containment to undo: the one that was executed last."""
+    plans = [event for event in session.events if event.kind is Kind.PLANNED and event.step == step.restore]
+    return plans[-1]
+
+
+def wait_until_required(session: Session, step: RestoreStep) -> None:
+    """Sample the checks until `requires` holds; unknown never counts as quiet."""
+    if step.requires is None:
+        return
+    for _ in range(MOST_SAMPLES):
+        session.judge_checks(sorted(step.requires.checks), step)
+        shown = session.holds(step.requires)
+        if shown is True:
+            return
+        reason = shown.reason if isinstance(shown, Unknown) else "it does not hold yet"
+        with session.screen.working(f"{step.requires.source}: {reason}"):
+            session.pace.wait(SAMPLE_SECONDS)
+    raise Waiting(f"{step.requires.source} does not hold; the market stays contained", "quiet")
+
+
+def undo_calls(records: Sequence[Mapping[str, Any]]) -> list[PlannedCall]:
+    """The recorded undo calls, in reverse order of what was done."""
+    return [
+        PlannedCall(call, f"undo {call.signature.name}", "Puts back the values recorded before the containment.")
+        for record in reversed(records)
+        for call in [call_from_json(record)]
+    ]
+
+
+def back_to(records: Sequence[Mapping[str, Any]]) -> list[Expectation]:
+    """What the chain must show when everything is put back."""
+    return [Expectation.from_json(one) for record in records for one in record["expect"]]
+
+
+def unchanged_since(session: Session, records: Sequence[Mapping[str, Any]]) -> list[Expectation]:
+    """Compare before set: what the containment set must still stand; raises Refused naming what somebody changed."""
+    standing = [Expectation.from_json(one) for record in records for one in record["only_if"]]
+    snapshot = session.reader.read([one.read for one in standing])
+    for one in standing:
+        shown = one.judge(snapshot)
+        if shown is not True:
+            found = shown.reason if isinstance(shown, Missing) else show(snapshot.value(one.read))
+            raise Refused(
+                f"{one.label} is {found}, not {show(one.value)} as the containment left it",
+                "somebody changed it since; restore by hand what still needs restoring, or skip this step",
+            )
+    return standing
+
+
+def direct(session: Session, step: RestoreStep, safe: BoundSlot, undo: Sequence[Mapping[str, Any]]) -> Draft:
+    """One proposal of a Safe that may undo by itself."""
+    unchanged_since(session, undo)
+    calls = undo_calls(undo)
+    proposal = prepare(session, safe.addresses["safe"], calls, back_to(undo), ())
+    return Draft(proposal, f"reopen {session.bound.market.name}", session.bound.market.name)
+
+
+def through_timelock(
+    session: Session, step: RestoreStep, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]]
+) -> None:
+    """Schedule, wait, execute."""
+    salt = keccak(containment_of(session, step).data["proposal"]["safe_tx_hash"].encode())
+    carry_out(session, step, "schedule", lambda: scheduling(session, step, timelock, undo, salt))
+    if leg_of(session, step, "execute").find(Kind.CONFIRMED) is None:
+        wait_for_delay(session, timelock, [operation_id(one.call, salt) for one in undo_calls(undo)])
+    carry_out(session, step, "execute", lambda: executing(session, timelock, undo, salt))
+
+
+def scheduling(
+    session: Session, step: RestoreStep, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]], salt: bytes
+) -> Draft:
+    """The proposal that schedules every undo; nothing changes until it is executed."""
+    standing = unchanged_since(session, undo)
+    address, delay = timelock.addresses["timelock"], delay_of(session, timelock)
+    calls = [schedule_call(address, one, salt, delay) for one in undo_calls(undo)]
+    ids = [operation_id(one.call, salt) for one in undo_calls(undo)]
+    expect = operation_states(timelock, ids, WAITING)
+    proposal = prepare(session, timelock.addresses["proposer"], calls, expect, standing)
+    name = session.bound.market.name
+    return Draft(proposal, f"schedule the reopening of {name}", name)
+
+
+def wait_for_delay(session: Session, timelock: BoundSlot, ids: Sequence[bytes]) -> None:
+    """Wait until every operation is ready by the time-lock's own timestamps."""
+    reads = [timelock.read("operation_timestamp", (one,)) for one in ids]
+    while True:
+        snapshot = session.reader.read(reads)
+        stamps = [snapshot.value(read) for read in reads]
+        left = max(cast(int, one) for one in stamps) - snapshot.block.timestamp if all_read(stamps) else SAMPLE_SECONDS
+        if left <= 0:
+            return
+        with session.screen.working(f"the time-lock opens in {left} s of chain time"):
+            session.pace.wait(left)
+
+
+def all_read(values: Sequence[object]) -> bool:
+    """Whether nothing is missing."""
+    return not any(isinstance(one, Missing) for one in values)
+
+
+def executing(session: Session, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]], salt: bytes) -> Draft:
+    """The proposal that executes every scheduled undo."""
+    unchanged_since(session, undo)
+    address, planned = timelock.addresses["timelock"], undo_calls(undo)
+    calls = [execute_call(address, one, salt) for one in planned]
+    done = operation_states(timelock, [operation_id(one.call, salt) for one in planned], DONE)
+    proposal = prepare(session, timelock.addresses["proposer"], calls, [*back_to(undo), *done], ())
+    name = session.bound.market.name
+    return Draft(proposal, f"reopen {name}", name)

@@ -1,0 +1,92 @@
+"""Walking a runbook: what comes next is `incident.walk`'s word; here it is done and recorded."""
+
+from __future__ import annotations
+
+from incident_cli.errors import Waiting
+from incident_cli.expression import Unknown
+from incident_cli.flows.delivery import Replaced
+from incident_cli.flows.desk import Prompt
+from incident_cli.flows.session import GoBack, Session, SkipStep
+from incident_cli.flows.steps.ended import Ended
+from incident_cli.flows.steps.registry import PERFORMERS
+from incident_cli.incident.events import Kind, Outcome
+from incident_cli.incident.walk import Ending, Finished, Next, before, what_next
+from incident_cli.runbook.model import ContainStep, Step
+
+WHEN_CHOICES = (
+    ("stop", "leave the incident here; it can be resumed"),
+    ("on", "do this step all the same"),
+    ("skip", "leave this step out: its condition is taken as not met"),
+)
+
+
+def walk(session: Session) -> Ending:
+    """Walk to the end; raises what stops it (Waiting, NotProven, Refused, Unread), always resumable."""
+    while True:
+        upcoming = what_next(session.bound.runbook, session.events)
+        if isinstance(upcoming, Finished):
+            return close(session, upcoming.ending)
+        take(session, upcoming)
+
+
+def close(session: Session, ending: Ending) -> Ending:
+    """Record the end once."""
+    if session.events[-1].kind is not Kind.CLOSED:
+        session.recorder.record(Kind.CLOSED, block=session.reader.head, data={"ending": ending.value})
+    return ending
+
+
+def take(session: Session, upcoming: Next) -> None:
+    """One step: begun, done, ended; the operator's moves are events too."""
+    step = upcoming.step
+    session.attempt = upcoming.attempt
+    if not upcoming.started:
+        session.record(Kind.STEP_STARTED, step)
+    session.screen.step(session.header(step), step)
+    try:
+        ended = needed(session, upcoming) or PERFORMERS[step.verb](session, step, upcoming.events)
+    except GoBack:
+        go_back(session, step)
+    except SkipStep as skip:
+        session.screen.say(f"skipped: {skip.reason}", "warn")
+        session.record(Kind.STEP_ENDED, step, **Ended(Outcome.SKIPPED, data={"reason": skip.reason}).to_json())
+    except Replaced as replaced:
+        session.screen.say(f"{replaced}: it can never execute; the step begins again", "bad")
+        session.record(Kind.STEP_REOPENED, step, reason=str(replaced))
+    else:
+        session.record(Kind.STEP_ENDED, step, **ended.to_json())
+
+
+def needed(session: Session, upcoming: Next) -> Ended | None:
+    """Ended where the step's `when` does not hold; an unknown one is asked about, never taken as no."""
+    step = upcoming.step
+    if step.when is None or any(event.kind is Kind.PLANNED for event in upcoming.events):
+        return None
+    if step.when.checks:
+        session.judge_checks(sorted(step.when.checks), step)
+    shown = session.holds(step.when)
+    if shown is True:
+        return None
+    if shown is False and not isinstance(step, ContainStep):
+        return Ended(Outcome.NOT_NEEDED)
+    return decided(session, step, shown)
+
+
+def decided(session: Session, step: Step, shown: bool | Unknown) -> Ended | None:
+    """The operator's decision about a condition that does not clearly hold."""
+    assert step.when is not None, "there is a condition to decide about"
+    words = f"is UNKNOWN ({shown.reason})" if isinstance(shown, Unknown) else "does not hold"
+    prompt = Prompt(step.id, "choice", f"The condition {step.when.source} {words}. What now?", choices=WHEN_CHOICES)
+    choice = session.ask(step, prompt)
+    if choice == "stop":
+        raise Waiting(f"{step.when.source} {words}; nothing was done", "operator")
+    return Ended(Outcome.NOT_NEEDED) if choice == "skip" else None
+
+
+def go_back(session: Session, step: Step) -> None:
+    """Reopen the step before; what was done on chain stays done and is not repeated."""
+    earlier = before(session.bound.runbook, session.events, step.id)
+    if earlier is None:
+        session.screen.say("this is the first step", "warn")
+        return
+    session.record(Kind.STEP_REOPENED, earlier, reason=f"back from {step.id}")
