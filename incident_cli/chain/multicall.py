@@ -67,7 +67,7 @@ def encode_round(targets: Sequence[Target]) -> bytes:
 def encode_target(target: Target) -> bytes:
     """The tuple (address target, bool allowFailure, bytes callData)."""
     padding = bytes(-len(target.data) % WORD)
-    address = bytes(12) + hex_bytes(target.to)
+    address = hex_bytes(target.to).rjust(WORD, b"\0")
     return address + word(1) + word(3 * WORD) + word(len(target.data)) + target.data + padding
 
 

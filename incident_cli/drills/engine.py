@@ -1,7 +1,7 @@
 """The drill's chain: a deterministic Prague chain straight on py-evm, without consensus, peers or a disk.
 
 The same seed, genesis and transactions give the same block hashes everywhere: no clock and no randomness is read. Each
-transaction is executed once and its sender recovered once. EIP-4788 and EIP-2935 are not fed, blobs and set-code refused.
+transaction is executed once and its sender recovered once. EIP-4788 and EIP-2935 are not fed.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ class Rpc:
         return hex(seconds)
 
     def writer(self) -> Writer:
-        """Who writes; raises Fault on a chain that is read-only."""
+        """Who writes; raises Fault where the chain is read-only."""
         if self._write is None:
             raise Fault(NO_METHOD, "this chain is read-only")
         return self._write
@@ -192,12 +192,8 @@ METHODS: Mapping[str, Callable[..., Json]] = {
     "eth_getTransactionCount": lambda rpc, at, block=None: hex(rpc.engine.nonce(address_of(at), rpc.place(block))),
     "eth_getCode": lambda rpc, at, block=None: to_hex(rpc.engine.code(address_of(at), rpc.place(block))),
     "eth_getStorageAt": Rpc.storage,
-    "eth_getTransactionByHash": lambda rpc, wanted: (
-        (found := rpc.engine.receipt(hash_of(wanted))) and transaction_json(rpc.engine, found)
-    ),
-    "eth_getTransactionReceipt": lambda rpc, wanted: (
-        (found := rpc.engine.receipt(hash_of(wanted))) and receipt_json(found)
-    ),
+    "eth_getTransactionByHash": lambda rpc, wanted: transaction_json(rpc.engine, rpc.engine.receipt(hash_of(wanted))),
+    "eth_getTransactionReceipt": lambda rpc, wanted: receipt_json(rpc.engine.receipt(hash_of(wanted))),
     "eth_getLogs": Rpc.logs,
     "eth_sendRawTransaction": lambda rpc, raw: rpc.writer().submit(data_of(raw)),
     "eth_accounts": lambda rpc: [],
@@ -279,9 +275,7 @@ def data_of(value: Json) -> bytes:
 
 def listed(value: Json) -> list[Json]:
     """Nothing, one or several, as filters write them."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def call_of(wanted: Json) -> dict[str, Any]:
@@ -359,8 +353,10 @@ def place_json(receipt: Receipt) -> dict[str, Json]:
     return fields(receipt, "block_hash block_number") | {"transactionIndex": hex(receipt.index)}
 
 
-def transaction_json(engine: Engine, receipt: Receipt) -> Json:
-    """A transaction as JSON-RPC shows it; its gas price is the one it paid."""
+def transaction_json(engine: Engine, receipt: Receipt | None) -> Json:
+    """A transaction as JSON-RPC shows it, null where there is none; its gas price is the one it paid."""
+    if receipt is None:
+        return None
     sent: Any = engine.transaction(receipt.transaction_hash)
     names = "nonce gas value r s" if sent.chain_id is None else "nonce gas value r s chain_id"
     body = place_json(receipt) | fields(receipt, "type") | fields(sent, names)
@@ -375,8 +371,10 @@ def transaction_json(engine: Engine, receipt: Receipt) -> Json:
     return body
 
 
-def receipt_json(receipt: Receipt) -> Json:
-    """A receipt as JSON-RPC shows it."""
+def receipt_json(receipt: Receipt | None) -> Json:
+    """A receipt as JSON-RPC shows it, null where there is none."""
+    if receipt is None:
+        return None
     return {
         **place_json(receipt),
         **fields(receipt, "transaction_hash type status gas_used effective_gas_price"),

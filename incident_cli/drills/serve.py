@@ -7,7 +7,7 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, cast
 
 from incident_cli.errors import Misused
 
@@ -26,10 +26,63 @@ class Handler(Protocol):
         """The reply, empty where there is none; never raises."""
 
 
+class Server(ThreadingHTTPServer):
+    """A thread for each connection; a broken connection is its client's business."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, port: int, rpc: Handler) -> None:
+        self.rpc = rpc
+        super().__init__((LOOPBACK, port), Conversation)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: the terminal belongs to the drill."""
+
+
+class Conversation(BaseHTTPRequestHandler):
+    """One connection, kept open between requests."""
+
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "incident-drill", ""
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        """Answer JSON-RPC, or say why not."""
+        if refusal := refused(self):
+            self.answer(*refusal)
+            return
+        reply = cast(Server, self.server).rpc.handle(self.rfile.read(int(self.headers["Content-Length"])))
+        self.answer(200 if reply else 204, reply, "application/json")
+
+    def do_GET(self) -> None:
+        """Say what this is."""
+        self.answer(405, HINT)
+
+    do_HEAD = do_OPTIONS = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - the names http.server calls
+
+    def answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+        """Send one reply."""
+        if status >= 400:
+            self.close_connection = True  # an unread body would be taken for the next request
+        headers = {} if status == 204 else {"Content-Type": kind, "Content-Length": str(len(body))}
+        headers |= {"Allow": "POST"} if status == 405 else {}
+        headers |= {"Connection": "close"} if self.close_connection else {}
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server gives it
+        """Say nothing: the terminal belongs to the drill."""
+
+
 class Served:
     """A chain being served at `url` until `close`."""
 
-    def __init__(self, server: ThreadingHTTPServer) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="drill-rpc", daemon=True)
         self._thread.start()
@@ -55,67 +108,13 @@ class Served:
 def serve(rpc: Handler, port: int = 0) -> Served:
     """Serve on loopback; port 0 picks a free one. Raises Misused where the port cannot be had."""
     try:
-        return Served(Server((LOOPBACK, port), conversation(rpc)))
+        return Served(Server(port, rpc))
     except (OSError, OverflowError) as problem:
         taken = isinstance(problem, OSError) and problem.errno == errno.EADDRINUSE
         reason = "is already in use" if taken else "cannot be listened on"
         raise Misused(
             f"port {port} of this machine {reason}", "choose another port, or 0 for any free one"
         ) from problem
-
-
-class Server(ThreadingHTTPServer):
-    """A thread for each connection; a broken connection is its client's business."""
-
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: the terminal belongs to the drill."""
-
-
-def conversation(rpc: Handler) -> type[BaseHTTPRequestHandler]:
-    """The request handler of a server for this chain."""
-
-    class Conversation(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        server_version, sys_version = "incident-drill", ""
-        timeout = IDLE_SECONDS
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            refusal = refused(self)
-            if refusal:
-                self.answer(*refusal)
-                return
-            reply = rpc.handle(self.rfile.read(int(self.headers["Content-Length"])))
-            self.answer(200 if reply else 204, reply, "application/json")
-
-        def do_GET(self) -> None:
-            self.answer(405, HINT)
-
-        do_HEAD = do_OPTIONS = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - the names http.server calls
-
-        def answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
-            if status >= 400:
-                self.close_connection = True  # an unread body would be taken for the next request
-            self.send_response(status)
-            if status == 405:
-                self.send_header("Allow", "POST")
-            if status != 204:
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-            if self.close_connection:
-                self.send_header("Connection", "close")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server gives it
-            """Say nothing: the terminal belongs to the drill."""
-
-    return Conversation
 
 
 def refused(asked: BaseHTTPRequestHandler) -> tuple[int, bytes] | None:

@@ -1,0 +1,98 @@
+"""A scenario file: the script of a drill as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+from incident_cli.binding import BPS, IDENTIFIER, INTEGER, SLUG, Binder, did_you_mean, one_of
+from incident_cli.document import Document, Place, read_document
+from incident_cli.drills.actors import MARKETS
+from incident_cli.drills.scenario import Fault, FaultKind, Scenario
+from incident_cli.errors import Misused
+from incident_cli.text import plain
+
+SCHEMA = "incident-scenario/v1"
+MARKET_NAMES = tuple(terms.name for terms in MARKETS)
+Market = Annotated[str, one_of("market", *MARKET_NAMES)]
+Slug = Annotated[str, SLUG]
+Height = Annotated[int, INTEGER]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultEntry:
+    """One fault: which source of which market, from which block, by how much, for how many blocks."""
+
+    kind: Annotated[str, one_of("fault", "feed-moved", "reference-moved", "feed-frozen")]
+    market: Market
+    at_block: Height
+    move: Annotated[int, BPS]
+    lasts: Height | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.at_block <= 1_000 or (self.lasts is not None and self.lasts < 1):
+            raise ValueError("at_block is from 1 to 1000, lasts at least 1")
+        if not -9_000 <= self.move <= 90_000:
+            raise ValueError("move is from -90% to 900%")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioFile:
+    """A scenario as written."""
+
+    schema: Annotated[str, one_of("schema", SCHEMA)]
+    id: Slug
+    title: str
+    runbook: Slug
+    market: Market
+    intended: Annotated[str, one_of("ending", "contained", "stood-down")]
+    faults: tuple[FaultEntry, ...]
+    attacker: bool = False
+    answers: Mapping[Annotated[str, IDENTIFIER], str] = field(default_factory=dict)
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A scenario with the file it came from."""
+
+    scenario: Scenario
+    document: Document
+
+
+def load_script(path: Path) -> Script:
+    """Read a scenario; raises WrongFile with every problem."""
+    document = read_document(path)
+    file: ScenarioFile | None = Binder(document).root(ScenarioFile)
+    if file is not None and file.id != path.stem:
+        document.wrong(file.place, "wrong-name", f"this file is {path.name}, but its id is {file.id!r}")
+    document.refuse_if_wrong()
+    assert file is not None, "a document without problems binds"
+    faults = tuple(
+        Fault(cast(FaultKind, one.kind), one.market, one.at_block, one.move, one.lasts) for one in file.faults
+    )
+    intended = cast(Literal["contained", "stood-down"], file.intended)
+    scenario = Scenario(file.id, file.title, file.runbook, file.market, intended, faults, file.attacker, file.answers)
+    return Script(scenario, document)
+
+
+def find_script(folder: Path, runbook: str | None, name: str | None) -> Script:
+    """The scenario of that name, else the one that rehearses the runbook; raises Misused naming those there are."""
+    paths = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if name is not None:
+        if name not in paths:
+            known = ", ".join(paths) or "none"
+            raise Misused(f"there is no scenario {plain(name, 80)!r}{did_you_mean(name, paths)}", f"scenarios: {known}")
+        return load_script(paths[name])
+    if runbook in paths:
+        return load_script(paths[runbook])
+    scripts = [load_script(path) for path in paths.values()]
+    found = next((one for one in scripts if one.scenario.runbook == runbook), None)
+    if found is None:
+        raise Misused(
+            f"no scenario rehearses the runbook {plain(runbook, 80)!r}",
+            f"write one into {folder}, or name one with --scenario: {', '.join(paths) or 'there is none'}",
+        )
+    return found

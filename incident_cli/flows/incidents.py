@@ -1,0 +1,115 @@
+"""Incidents on this machine: where they live, what they are called, and how they stand."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from incident_cli.errors import IncidentError, Misused
+from incident_cli.flows.clock import Clock
+from incident_cli.flows.recorder import Recorder, resume_recorder
+from incident_cli.incident.events import Event, Kind, event_of, last
+from incident_cli.journal.store import Journal, list_journals, read
+from incident_cli.text import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One incident as its journal shows it; `problem` where the journal does not verify."""
+
+    incident: str
+    directory: Path
+    mode: str
+    runbook: str
+    market: str
+    step: str
+    ending: str
+    problem: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return not self.ending
+
+
+def new_incident_id(runbook: str, now: datetime) -> str:
+    """`YYYYMMDD-HHMM-<runbook>-<4 hex>`, in UTC."""
+    return f"{now:%Y%m%d-%H%M}-{runbook}-{secrets.token_hex(2)}"
+
+
+def create(home: Path, runbook: str, mode: str, chain: str, clock: Clock) -> Recorder:
+    """A new incident with an empty journal."""
+    incident = new_incident_id(runbook, clock.now())
+    journal = Journal.create(home / incident)
+    return Recorder(journal, clock, incident, mode, chain)
+
+
+def resume(home: Path, incident: str, mode: str, clock: Clock) -> Recorder:
+    """The incident of that id (empty: the latest open one of this mode); raises Misused where there is none."""
+    chosen = incident or latest(home, mode)
+    directory = home / chosen
+    if Path(chosen).name != chosen or not directory.is_dir():
+        raise Misused(f"there is no incident {plain(chosen, 120)!r}", "bare `incident` lists the open ones")
+    journal = Journal.open(directory)
+    try:
+        recorder = resume_recorder(journal, clock)
+        if recorder.mode != mode:
+            raise Misused(f"{chosen} is a {recorder.mode}", f"resume it with `incident {COMMANDS[recorder.mode]}`")
+    except IncidentError:
+        journal.close()
+        raise
+    recorder.record(Kind.RESUMED, data={"repaired": journal.repaired})
+    return recorder
+
+
+COMMANDS = {"drill": "drill --resume", "live": "respond --resume"}
+
+
+def latest(home: Path, mode: str) -> str:
+    """The id of the latest open incident of a mode; raises Misused where there is none."""
+    open_ones = [one for one in standings(home) if one.is_open and one.mode == mode and not one.problem]
+    if not open_ones:
+        raise Misused(f"there is no open {mode} to resume", "bare `incident` lists the open incidents")
+    return open_ones[-1].incident
+
+
+def standings(home: Path) -> list[Standing]:
+    """Every incident, oldest first; a broken journal is listed with its problem, never left out."""
+    return [standing(directory) for directory in list_journals(home)]
+
+
+def standing(directory: Path) -> Standing:
+    """How one incident stands."""
+    try:
+        found = read(directory)
+        if not found.valid:
+            raise Misused(found.problem)
+        bodies = [record.body or {} for record in found.records]
+        events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
+        opened = events[0].data
+        mode = str(bodies[0]["mode"])
+    except (IncidentError, KeyError, IndexError) as problem:
+        return Standing(directory.name, directory, "?", "?", "?", "?", "", plain(problem))
+    return Standing(
+        directory.name,
+        directory,
+        mode,
+        plain(opened.get("runbook", "?")),
+        plain(opened.get("market", "?")),
+        present_step(events),
+        ending_of(events),
+    )
+
+
+def present_step(events: Sequence[Event]) -> str:
+    """The step that was begun last."""
+    started = last(events, Kind.STEP_STARTED)
+    return started.step or "" if started else "not begun"
+
+
+def ending_of(events: Sequence[Event]) -> str:
+    """How it ended, empty while it is open."""
+    return str(events[-1].data.get("ending", "")) if events[-1].kind is Kind.CLOSED else ""
