@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from eth_abi.codec import ABICodec
 
 NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
-ELEMENTARY = re.compile(r"address|bool|string|function|bytes(?:[1-9]|[12][0-9]|3[0-2])?|u?int(?P<bits>\d{1,3})?")
-ARRAY = re.compile(r"(\[[0-9]{0,4}\])+")
+ELEMENTARY = re.compile(r"address|bool|string|function|bytes(?:[1-9]|[12][0-9]|3[0-2])?|u?int(?P<bits>[1-9][0-9]{0,2})?")
+ARRAY = re.compile(r"(?:\[(?:[1-9][0-9]{0,3})?\]){1,8}")
+TUPLE = re.compile(r"(?:tuple *)?\(")
 MODIFIERS = frozenset({"memory", "calldata", "indexed", "payable", "storage"})
 SIGNATURE_LIMIT = 2_000
 DEPTH_LIMIT = 8
@@ -157,9 +158,9 @@ class Scanner:
         return Parameter(kind, match.group())
 
     def type(self, depth: int) -> str:
-        self.take("tuple")
         self.space()
-        if self.text.startswith("(", self.at):
+        if TUPLE.match(self.text, self.at):
+            self.take("tuple")
             base = f"({','.join(one.type for one in self.parameters(depth + 1))})"
         else:
             base = self.elementary()

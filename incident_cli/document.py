@@ -7,6 +7,7 @@ nodes and length of a scalar are capped. Every problem is collected; nothing sto
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ DEPTH_LIMIT = 12
 NODE_LIMIT = 20_000
 SCALAR_LIMIT = 4_000
 PROBLEM_LIMIT = 100
+LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # where YAML 1.1 counts a new line
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,7 +95,7 @@ class Document:
 
     def report(self) -> list[str]:
         """Every problem in the order of the file: `file:line:col: error[CODE]: message`, source line, caret, hint."""
-        lines = self.raw.decode("utf-8", "replace").splitlines()
+        lines = LINE_END.split(self.raw.decode("utf-8-sig", "replace"))
         ordered = sorted(set(self.problems))[:PROBLEM_LIMIT]
         return [render(self.name, problem, lines) for problem in ordered]
 
@@ -161,21 +163,25 @@ class Builder:
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            text = self.document.raw.decode("utf-8")
+            text = self.document.raw.decode("utf-8-sig")
             self.events = yaml.parse(text, Loader=loader)
             self.documents()
+        except yaml.reader.ReaderError:
+            found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+            place = place_after(text[: found.start()] if found else "")
+            self.document.wrong(place, "yaml-syntax", "control characters are not allowed")
         except yaml.YAMLError as problem:
             self.syntax(problem)
         except UnicodeDecodeError as problem:
-            line = self.document.raw[: problem.start].count(b"\n") + 1
-            self.document.wrong(Place(line, 1), "not-utf8", "the file is not UTF-8 text")
+            before = self.document.raw[: problem.start].decode("utf-8-sig")
+            self.document.wrong(place_after(before), "not-utf8", "the file is not UTF-8 text")
         except (TooMuch, StopIteration):
             return
 
     def syntax(self, problem: yaml.YAMLError) -> None:
         mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        words = getattr(problem, "problem", None) or getattr(problem, "reason", None) or "it is not YAML"
+        words = getattr(problem, "problem", None) or "it is not YAML"
         self.document.wrong(place, "yaml-syntax", str(words))
 
     def documents(self) -> None:
@@ -260,3 +266,9 @@ class Builder:
 def place_of(event: Any) -> Place:
     """The position of a parser event."""
     return Place(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def place_after(text: str) -> Place:
+    """The position just behind a text that begins the file."""
+    lines = LINE_END.split(text)
+    return Place(len(lines), len(lines[-1]) + 1)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Address = NewType("Address", str)
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+DIGITS = re.compile(r"[0-9a-f]*")
 BYTES32 = re.compile(r"0x[0-9a-fA-F]{64}")
 ZERO = Address("0x" + "0" * 40)
 
@@ -32,6 +33,8 @@ def checksummed(address: str | bytes) -> Address:
     digits = address.hex() if isinstance(address, bytes) else address.removeprefix("0x").lower()
     if len(digits) != 40:
         raise ValueError(f"an address has 20 bytes, this has {len(digits) / 2:g}")
+    if not DIGITS.fullmatch(digits):
+        raise ValueError("an address is written in hex digits")
     hashed = keccak(digits.encode()).hex()
     pairs = zip(digits, hashed, strict=False)
     return Address("0x" + "".join(c.upper() if int(h, 16) >= 8 else c for c, h in pairs))
@@ -50,6 +53,8 @@ def hex_bytes(text: str) -> bytes:
     """Bytes from 0x-prefixed hex; raises ValueError."""
     if not text.startswith("0x"):
         raise ValueError("hex data begin with 0x")
+    if not DIGITS.fullmatch(text[2:].lower()):
+        raise ValueError("hex data hold hex digits only")
     return bytes.fromhex(text[2:])
 
 

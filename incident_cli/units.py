@@ -12,10 +12,13 @@ from decimal import Decimal
 
 BPS = 10_000
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-DURATION = re.compile(r"(?:\d{1,9}[smhd])+")
-PART = re.compile(r"(\d+)([smhd])")
-AMOUNT = re.compile(r"(?P<number>\d{1,40}(?:_\d{3})*(?:\.\d{1,36})?) (?P<token>[A-Za-z][A-Za-z0-9.+-]{0,15})")
-INTEGER = re.compile(r"-?\d{1,78}(?:_\d{3})*")
+DURATION = re.compile(r"(?:[0-9]{1,9}[smhd])+")
+PART = re.compile(r"([0-9]+)([smhd])")
+AMOUNT = re.compile(
+    r"(?P<whole>[0-9]{1,40}(?:_[0-9]{3}){0,20})(?:\.(?P<fraction>[0-9]{1,36}))? (?P<token>[A-Za-z][A-Za-z0-9.+-]{0,15})"
+)
+INTEGER = re.compile(r"-?[0-9]{1,78}(?:_[0-9]{3}){0,25}")
+BASIS_POINTS = re.compile(r"(-?[0-9]{1,9}(?:\.[0-9]{1,2})?) ?(bps|%)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def parse_integer(text: str) -> int:
 
 def parse_bps(text: str) -> int:
     """`150`, `150 bps` or `1.5%` as basis points; raises ValueError."""
-    match = re.fullmatch(r"(-?\d{1,9}(?:\.\d{1,2})?)\s*(bps|%)?", text)
+    match = BASIS_POINTS.fullmatch(text)
     if match is None:
         raise ValueError("basis points are needed, such as 150 bps or 1.5%")
     number = Decimal(match.group(1)) * (100 if match.group(2) == "%" else 1)
@@ -70,10 +73,10 @@ def parse_amount(text: str, tokens: dict[str, Token]) -> Amount:
     token = tokens.get(match.group("token"))
     if token is None:
         raise ValueError(f"the token {match.group('token')} is not in the deployment's tokens")
-    scaled = Decimal(match.group("number").replace("_", "")).scaleb(token.decimals)
-    if scaled != int(scaled):
+    fraction = (match.group("fraction") or "").rstrip("0")
+    if len(fraction) > token.decimals:
         raise ValueError(f"{token.symbol} has {token.decimals} decimals, this has more")
-    return Amount(int(scaled), token)
+    return Amount(int(match.group("whole").replace("_", "") + fraction.ljust(token.decimals, "0")), token)
 
 
 def format_amount(units: int, token: Token) -> str:

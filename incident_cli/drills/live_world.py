@@ -9,7 +9,7 @@ from incident_cli.drills.rpc import Rpc
 from incident_cli.drills.world import Advance, Turn, World
 from incident_cli.evm import keccak, to_hex
 
-WHOLE_BLOCKS = 10  # a wait of up to this many block times is mined block by block, a longer one is one leap
+WHOLE_BLOCKS = 5  # a wait of up to this many block times is mined block by block, a longer one is one leap
 
 Listener = Callable[[Advance], None]
 

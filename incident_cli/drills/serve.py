@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from incident_cli.errors import Misused
 
@@ -34,7 +36,25 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, rpc: Handler) -> None:
         self.rpc = rpc
+        self.connections: set[socket.socket] = set()
         super().__init__((LOOPBACK, port), Conversation)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, so that closing the server ends it too."""
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection."""
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening and end every connection that is kept open."""
+        super().server_close()
+        for connection in tuple(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: the terminal belongs to the drill."""

@@ -73,6 +73,7 @@ class Header:
     title: str
     market: str
     block: Block | None
+    block_age: int | None
     since_detection: int | None
     step_number: int
     steps: int

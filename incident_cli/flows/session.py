@@ -65,11 +65,13 @@ class Session:
         return self.recorder.events
 
     def record(
-        self, kind: Kind, step: Step, block: Block | None = None, proposal: str | None = None, **data: Any
+        self, kind: Kind, step: Step, block: Block | None = None, safe_tx_hash: str | None = None, **data: Any
     ) -> Event:
         """Record an event of the present attempt at a step, at the last block read unless another is given."""
         place = block or self.reader.head
-        return self.recorder.record(kind, step=step.id, attempt=self.attempt, block=place, proposal=proposal, data=data)
+        return self.recorder.record(
+            kind, step=step.id, attempt=self.attempt, block=place, proposal=safe_tx_hash, data=data
+        )
 
     def ask(self, step: Step, prompt: Prompt) -> str:
         """An answer to a question; notes are recorded and the question asked again."""
@@ -88,7 +90,7 @@ class Session:
             else:
                 raise Waiting("stopped by the operator; nothing is lost", "operator")
 
-    def judge_checks(self, names: Sequence[str], step: Step | None) -> list[Finding]:
+    def judge_checks(self, names: Sequence[str], step: Step | None, *, show: bool = True) -> list[Finding]:
         """Judge checks at one block; the findings are recorded and shown."""
         checks = {name: self.bound.checks[name] for name in names}
         reads = [read for check in checks.values() for read in check.reads(self.bound.slots)]
@@ -105,7 +107,7 @@ class Session:
             block=snapshot.block,
             data={"findings": [finding_to_json(one) for one in found]},
         )
-        if step is not None:
+        if step is not None and show:
             self.screen.findings(found)
         return found
 
@@ -134,6 +136,12 @@ class Session:
         """The parameters, typed."""
         return {name: self.bound.typed(given.kind, given.value) for name, given in self.bound.scope.items()}
 
+    def block_age(self, block: Block | None) -> int | None:
+        """How old a live chain's block is by the wall clock, in seconds; a drill's time is its own."""
+        if block is None or self.recorder.mode == "drill":
+            return None
+        return int(self.recorder.clock.now().timestamp()) - block.timestamp
+
     def header(self, step: Step) -> Header:
         """The screen's constant part for a step."""
         block = self.reader.head
@@ -147,6 +155,7 @@ class Session:
             self.bound.runbook.title,
             self.bound.market.name,
             block,
+            self.block_age(block),
             since,
             steps.index(step.id) + 1,
             len(steps),

@@ -45,4 +45,6 @@ class Expectation:
 
 def same(found: object, wanted: object) -> bool:
     """Equality without Python's bridges between kinds: True is not 1."""
+    if isinstance(found, tuple) and isinstance(wanted, tuple):
+        return len(found) == len(wanted) and all(map(same, found, wanted))
     return type(found) is type(wanted) and found == wanted

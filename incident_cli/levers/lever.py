@@ -16,6 +16,7 @@ from incident_cli.expression import Expression, ExpressionError, Unknown, Value,
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.protocol import LeverDefinition
 from incident_cli.protocols.slot import BoundSlot, abi_value
+from incident_cli.units import format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Pull:
     @property
     def label(self) -> str:
         """`exchange.pause_market(market = ETH-USD)`: as people read it."""
-        shown = ", ".join(f"{name} = {value}" for name, value in self.args.items())
+        kinds = self.definition.args
+        shown = ", ".join(f"{name} = {words(kinds[name].type, value)}" for name, value in self.args.items())
         return f"{self.slot.name}.{self.name}({shown})"
 
     @property
@@ -42,6 +44,13 @@ class Pull:
         """A read of the protocol; its parameters are the lever's arguments of the same name."""
         parameters = self.slot.protocol.reads[name].call.inputs
         return self.slot.read(name, tuple(self.args[one.name] for one in parameters))
+
+
+def words(kind: str, value: object) -> str:
+    """An argument as people read it: durations in hours and minutes, truth in lower case."""
+    if kind == "duration" and isinstance(value, int):
+        return format_duration(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

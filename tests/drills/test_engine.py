@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import eth  # noqa: F401 - it raises the recursion limit, and hypothesis wants to see that first
 import pytest
 from eth_account import Account
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ DEEP_CODE = bytes.fromhex("600060006000600060003 05af100".replace(" ", ""))
 INVALID = checksummed(b"\xee" * 20)
 # Forwards 63/64 of its gas to the counter and reverts where that failed: the gas used is not the gas needed.
 FORWARDER = checksummed(b"\xf0" * 20)
-FORWARDER_CODE = bytes.fromhex("60006000600060006000 73".replace(" ", "") + "aa" * 20 + "5af1602b57600080fd5b00")
+FORWARDER_CODE = bytes.fromhex("60006000600060006000 73".replace(" ", "") + "aa" * 20 + "5af1602857600080fd5b00")
 CODES: Mapping[Address, bytes] = {
     COUNTER: COUNTER_CODE,
     REVERTER: REVERTER_CODE,
@@ -65,6 +66,7 @@ def number(data: bytes, word: int = 0) -> int:
     return int.from_bytes(data[32 * word : 32 * word + 32], "big")
 
 
+GOLDEN = "0xde79b20a4f49db9aa5351ede36f50815251a75c33d04603e6090d72735920b7c"
 RAWS = [sent(nonce) for nonce in range(4)]
 
 
@@ -170,7 +172,7 @@ def test_an_invalid_transaction_mines_nothing(raw: bytes) -> None:
     engine = chain()
     before = engine.head
     with pytest.raises(InvalidTransaction) as refused:
-        engine.mine([RAWS[0], raw] if raw == sent(0) else [raw])
+        engine.mine([raw])
     assert refused.value.message and refused.value.message.isprintable()
     assert engine.head == before and engine.nonce(SENDER) == 0 and number(engine.storage(COUNTER, 0)) == 0
     assert engine.mine([RAWS[0]]).receipts[0].status == 1
@@ -259,6 +261,3 @@ def test_importing_the_engine_loads_no_virtual_machine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-GOLDEN = "0x"

@@ -33,7 +33,7 @@ from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import RestoreStep, Step
 
-SAMPLE_SECONDS = 60
+SAMPLE_SECONDS = 120
 MOST_SAMPLES = 500
 
 
@@ -66,7 +66,7 @@ def wait_until_required(session: Session, step: RestoreStep) -> None:
     if step.requires is None:
         return
     for _ in range(MOST_SAMPLES):
-        session.judge_checks(sorted(step.requires.checks), step)
+        session.judge_checks(sorted(step.requires.checks), step, show=False)
         shown = session.holds(step.requires)
         if shown is True:
             return

@@ -1,0 +1,189 @@
+"""The only printer and asker. Results go to stdout as JSON, everything for people to stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from incident_cli.cli import settings
+from incident_cli.errors import IncidentError, NeedsTerminal
+from incident_cli.flows.desk import Answer, Back, Note, Prompt, Reply, Skip, Stop
+from incident_cli.text import plain, plain_lines
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+MOVES = (
+    ("?", "this help"),
+    ("note TEXT", "write a note into the record; the question stands"),
+    ("back", "return to the step before; what is on chain stays"),
+    ("skip REASON", "leave this step undone, with a reason for the record"),
+    ("stop", "leave the incident here; it is resumed with --resume"),
+)
+YES, NO = frozenset({"y", "yes"}), frozenset({"n", "no", ""})
+
+
+@dataclass(slots=True)
+class Printer:
+    """Prints for people, to stderr."""
+
+    consoles: list[Console] = field(default_factory=list)
+
+    @property
+    def console(self) -> Console:
+        """One console, made when it is first needed."""
+        if not self.consoles:
+            from rich.console import Console
+
+            self.consoles.append(
+                Console(stderr=True, highlight=False, markup=False, no_color=settings.is_plain(), soft_wrap=False)
+            )
+        return self.consoles[0]
+
+    def show(self, *things: RenderableType) -> None:
+        """Renderables that were built from sanitised text."""
+        for thing in things:
+            self.console.print(thing)
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """One line, sanitised; long lines wrap at words and full values are never cut."""
+        self.console.print(plain(text), style=style or None)
+
+    def error(self, problem: IncidentError) -> None:
+        """What happened and what to do next."""
+        for number, line in enumerate(plain_lines(problem.message)):
+            self.console.print(("error: " if number == 0 and not POSITION.match(line) else "") + line, style="bold red")
+        if problem.hint:
+            self.line(f"next: {problem.hint}", "yellow")
+
+
+POSITION = re.compile(r".*:\d+:\d+: error\[")
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """One object on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+    sys.stdout.flush()
+
+
+def print_text(text: str) -> None:
+    """Plain text for scripts, on stdout."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def is_interactive() -> bool:
+    """Whether somebody can be asked: prompts need a terminal on stdin and stderr."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks in the terminal; the default of every question is the safe answer."""
+
+    printer: Printer
+
+    def ask(self, prompt: Prompt) -> Reply:
+        """Ask until there is a reply."""
+        if not is_interactive():
+            raise NeedsTerminal(
+                f"the step {prompt.step} asks: {prompt.text}", "run this in a terminal; drills also take --auto"
+            )
+        self.introduce(prompt)
+        while True:
+            reply = self.understand(prompt, self.read(prompt))
+            if reply is not None:
+                return reply
+
+    def introduce(self, prompt: Prompt) -> None:
+        """The question and its choices."""
+        self.printer.line()
+        self.printer.line(f"? {prompt.text}", "bold")
+        for number, (word, meaning) in enumerate(prompt.choices):
+            self.printer.line(f"    {word:<6} {meaning}{' (default)' if number == 0 else ''}")
+
+    def read(self, prompt: Prompt) -> str:
+        """One line from the terminal, through prompt_toolkit on stderr."""
+        import questionary
+        from prompt_toolkit.output import create_output
+
+        label = {"yes-no": "yes or no [no]", "type": "type it", "text": "answer", "choice": "choose"}[prompt.question]
+        question = questionary.text(f"{label}, ? for help", qmark=">", output=create_output(stdout=sys.stderr))
+        return str(question.unsafe_ask()).strip()
+
+    def understand(self, prompt: Prompt, line: str) -> Reply | None:
+        """The reply in a line, or None where the question must be asked again."""
+        word, _, rest = line.partition(" ")
+        if line == "?":
+            return self.help(prompt)
+        if word == "note" and rest.strip():
+            return Note(plain(rest.strip()))
+        if line == "back":
+            return Back()
+        if line == "stop":
+            return Stop()
+        if word == "skip":
+            return Skip(plain(rest.strip())) if rest.strip() else self.again("a skip needs a reason: skip REASON")
+        return self.answer(prompt, line)
+
+    def answer(self, prompt: Prompt, line: str) -> Reply | None:
+        """A line as an answer of the question's kind."""
+        if prompt.question == "yes-no":
+            return self.yes_or_no(line)
+        if prompt.question == "choice":
+            chosen = line or prompt.choices[0][0]
+            words = [word for word, _ in prompt.choices]
+            return Answer(chosen) if chosen in words else self.again(f"choose one of {', '.join(words)}")
+        if prompt.question == "type" and line != prompt.phrase:
+            return self.again(f"that is not {prompt.phrase!r}; type it exactly, or stop. Nothing has been done.")
+        return Answer(plain(line)) if line else self.again("say it in a few words, or stop")
+
+    def yes_or_no(self, line: str) -> Reply | None:
+        if line.lower() in YES:
+            return Answer("yes")
+        return Answer("no") if line.lower() in NO else self.again("yes or no; Enter alone is no")
+
+    def again(self, text: str) -> None:
+        self.printer.line(text, "yellow")
+
+    def help(self, prompt: Prompt) -> None:
+        if prompt.help:
+            self.printer.line(prompt.help, "cyan")
+        for word, meaning in MOVES:
+            self.printer.line(f"    {word:<12} {meaning}", "cyan")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The printer and the asker of one command."""
+
+    printer: Printer = field(default_factory=Printer)
+
+    @cached_property
+    def asker(self) -> Asker:
+        """Whoever sits at the terminal."""
+        return Asker(self.printer)
+
+
+def require_terminal(first_question: str, way_out: str, done: str) -> None:
+    """Fail at once, before anything is begun, where nobody can be asked."""
+    if not is_interactive():
+        raise NeedsTerminal(f"an answer will be needed and there is no terminal: {first_question}. {done}", way_out)
+
+
+def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
+    """`--param k=v` as a mapping; raises Misused."""
+    from incident_cli.errors import Misused
+
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name or name in found:
+            raise Misused(f"--param {plain(pair, 80)!r} is not NAME=VALUE, or names one twice", "--param max=200")
+        found[name] = value
+    return found

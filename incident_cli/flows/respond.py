@@ -1,0 +1,169 @@
+"""A live response: the walk against a JSON-RPC node. It needs no key; proposals go to files for their owners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incident_cli.chain.nodes import connect
+from incident_cli.errors import JournalBroken, Misused
+from incident_cli.flows import incidents
+from incident_cli.flows.clock import Clock
+from incident_cli.flows.delivery import FileDelivery
+from incident_cli.flows.desk import Answerer, Screen
+from incident_cli.flows.drill_report import proposals_of
+from incident_cli.flows.pacing import LivePace
+from incident_cli.flows.reading import Reader
+from incident_cli.flows.recorder import Recorder
+from incident_cli.flows.session import Session
+from incident_cli.incident.events import Kind
+from incident_cli.incident.timeline import metrics, moments
+from incident_cli.incident.walk import ending, latest_outcomes
+from incident_cli.runbook.bind import Bound, bind, runbook_hash
+from incident_cli.runbook.deployment import Deployment, RpcSource, load_deployment
+from incident_cli.runbook.load import load_runbook
+from incident_cli.transport import Endpoint, HttpEndpoint
+
+SCHEMA = "incident.respond/v1"
+Environment = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to respond with: the runbook, the deployment, the market, parameters, and where proposals are written."""
+
+    runbook: Path
+    deployment: Path
+    market: str
+    params: Mapping[str, str]
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where incidents live, the clock, the environment, and the people."""
+
+    home: Path
+    clock: Clock
+    environment: Environment
+    screen: Screen
+    answerer: Answerer
+
+
+def begin(order: Order, around: Surroundings) -> Session:
+    """Open a live incident; nothing is recorded before every file, the market and the chain id are sound."""
+    bound = bind_order(order)
+    reader = reader_of(bound, around.environment)
+    reader.read([])
+    recorder = incidents.create(around.home, bound.runbook.id, "live", bound.chain, around.clock)
+    out = order.out or recorder.directory / "proposals"
+    session = assemble(bound, reader, recorder, out, around)
+    recorder.record(
+        Kind.OPENED,
+        block=reader.head,
+        data={
+            "runbook": bound.runbook.id,
+            "runbook_path": str(order.runbook.resolve()),
+            "deployment_path": str(order.deployment.resolve()),
+            "runbook_hash": session.runbook_hash,
+            "market": bound.market.name,
+            "params": dict(order.params),
+            "out": str(out.resolve()),
+        },
+    )
+    return session
+
+
+def take_up(incident: str, around: Surroundings) -> Session:
+    """Resume a live incident from its journal; raises JournalBroken where its files have changed."""
+    recorder = incidents.resume(around.home, incident, "live", around.clock)
+    opened = recorder.events[0].data
+    order = Order(
+        Path(opened["runbook_path"]),
+        Path(opened["deployment_path"]),
+        opened["market"],
+        opened["params"],
+        Path(opened["out"]),
+    )
+    bound = bind_order(order)
+    if runbook_hash(bound) != opened["runbook_hash"]:
+        raise JournalBroken(
+            "the runbook, a protocol file or the deployment has changed since this incident began",
+            f"put {order.runbook} and {order.deployment} back as they were, or begin a new incident",
+        )
+    reader = reader_of(bound, around.environment)
+    reader.read([])
+    return assemble(bound, reader, recorder, Path(opened["out"]), around)
+
+
+def bind_order(order: Order) -> Bound:
+    """Every file read and bound."""
+    loaded = load_runbook(order.runbook)
+    deployment, document = load_deployment(order.deployment)
+    return bind(loaded, deployment, document, order.market, order.params)
+
+
+def reader_of(bound: Bound, environment: Environment) -> Reader:
+    """The chain through the deployment's nodes; the chain id is verified before anything else is believed."""
+    chain = bound.deployment.chains[bound.chain]
+    endpoints = endpoints_of(bound.deployment, bound.chain, environment)
+    return Reader(connect(endpoints, bound.chain, chain.id), bound.chain, chain.id)
+
+
+def endpoints_of(deployment: Deployment, chain: str, environment: Environment) -> list[Endpoint]:
+    """A connection to each node; raises Misused where no node's URL is known."""
+    found: list[Endpoint] = []
+    unset = []
+    for number, source in enumerate(deployment.chains[chain].rpc, 1):
+        url = url_of(source, environment)
+        if url is None:
+            unset.append(str(source.env))
+        else:
+            found.append(HttpEndpoint(url, name=f"{chain} node {number}"))
+    if not found:
+        raise Misused(f"no node of {chain} has a URL: {', '.join(unset)} is not set", f"export {unset[0]}=https://…")
+    return found
+
+
+def url_of(source: RpcSource, environment: Environment) -> str | None:
+    """A node's URL, from the file or the environment."""
+    return source.url if source.env is None else environment(source.env)
+
+
+def assemble(bound: Bound, reader: Reader, recorder: Recorder, out: Path, around: Surroundings) -> Session:
+    """The session of a live incident."""
+    return Session(
+        bound,
+        recorder,
+        reader,
+        around.screen,
+        around.answerer,
+        FileDelivery(out),
+        LivePace(reader, around.clock),
+        runbook_hash(bound),
+    )
+
+
+def report(session: Session, waiting_for: str | None) -> dict[str, Any]:
+    """The object `incident respond --json` prints."""
+    outcomes = latest_outcomes(session.events)
+    spans = metrics(moments(session.bound.runbook, session.events))
+    exported = [event.data["path"] for event in session.events if event.kind is Kind.EXPORTED]
+    return {
+        "schema": SCHEMA,
+        "incident": session.recorder.incident,
+        "runbook": session.bound.runbook.id,
+        "market": session.bound.market.name,
+        "outcome": "waiting" if waiting_for else ending(session.bound.runbook, session.events).value,
+        "waiting_for": waiting_for,
+        "steps": [
+            {"id": one.id, "verb": one.verb, "outcome": outcomes[one.id].value if one.id in outcomes else "not-reached"}
+            for one in session.bound.runbook.steps
+        ],
+        "proposals": list(proposals_of(session.events)),
+        "files": exported,
+        "metrics": {name: None if one is None else one.to_json() for name, one in spans.items()},
+        "journal": str(session.recorder.directory / "journal.jsonl"),
+    }
