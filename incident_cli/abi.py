@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from eth_abi.codec import ABICodec
 
 NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
-ELEMENTARY = re.compile(r"address|bool|string|function|bytes(?:[1-9]|[12][0-9]|3[0-2])?|u?int(?P<bits>[1-9][0-9]{0,2})?")
+ELEMENTARY = re.compile(
+    r"address|bool|string|function|bytes(?:[1-9]|[12][0-9]|3[0-2])?|u?int(?P<bits>[1-9][0-9]{0,2})?"
+)
 ARRAY = re.compile(r"(?:\[(?:[1-9][0-9]{0,3})?\]){1,8}")
 TUPLE = re.compile(r"(?:tuple *)?\(")
 MODIFIERS = frozenset({"memory", "calldata", "indexed", "payable", "storage"})

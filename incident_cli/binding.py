@@ -114,7 +114,7 @@ def did_you_mean(word: str, candidates: Collection[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-class Wrong(Exception):  # noqa: N818 - a signal inside this module: the problem has been noted
+class Wrong(Exception):
     """The value could not be bound; its problem is in the document."""
 
 

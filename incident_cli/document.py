@@ -146,7 +146,7 @@ def parse_document(raw: bytes, name: str) -> Document:
     return document
 
 
-class TooMuch(Exception):  # noqa: N818 - not an error of the program: it ends the parse
+class TooMuch(Exception):
     """A cap was exceeded; the problem has been noted."""
 
 

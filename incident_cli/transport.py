@@ -60,7 +60,7 @@ class Endpoint(Protocol):
         """
 
 
-class Unusable(Exception):  # noqa: N818 - it names the answer, and never leaves this file
+class Unusable(Exception):
     """Why an exchange failed as a whole, in words that hold nothing of the URL."""
 
     def __init__(self, reason: str, hint: str = "") -> None:

@@ -86,7 +86,7 @@ class Ran:
     codes: list[Json | RpcError]
 
 
-class NotSimulated(Exception):  # noqa: N818 - it becomes the state of that name, and never leaves this file
+class NotSimulated(Exception):
     """This method cannot simulate here, and why."""
 
 

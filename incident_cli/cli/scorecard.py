@@ -90,8 +90,7 @@ def position(number: int, first: int, last: int) -> int:
 def conclusion(report: Mapping[str, Any], moments: Mapping[str, Moment]) -> list[str]:
     """The last words: the Safe, the hash, and the block that proves it."""
     lines = [f"Safe {report['safe']['address']} (2 of 3)"]
-    for one in report["proposals"][:1]:
-        lines.append(f"safeTxHash {one['safe_tx_hash']}")
+    lines += [f"safeTxHash {one['safe_tx_hash']}" for one in report["proposals"][:1]]
     if report["outcome"] == "contained" and "contained" in moments:
         block = moments["contained"].block
         lines.append(f"contained: block {block.number} {block.hash} proves it")

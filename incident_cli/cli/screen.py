@@ -24,9 +24,10 @@ from incident_cli.text import plain
 from incident_cli.units import format_duration
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group, RenderableType
     from rich.text import Text
 
+LABEL_WIDTH, LONGEST_BESIDE = 12, 50
 MODES = {"drill": ("DRILL", "green"), "live": ("LIVE", "bold red")}
 TONES = {"plain": "", "good": "green", "bad": "bold red", "warn": "yellow"}
 MARKS = {"good": "  ok ", "bad": " BAD ", "warn": "warn ", "plain": "     "}
@@ -74,7 +75,7 @@ class WalkScreen:
         from rich.panel import Panel
 
         word, style = MODES[self.mode]
-        self.printer.show(Panel(card_table(card), title=f" {word} PROPOSAL ", title_align="left", border_style=style))
+        self.printer.show(Panel(card_group(card), title=f" {word} PROPOSAL ", title_align="left", border_style=style))
 
     def say(self, text: str, tone: Literal["plain", "good", "bad", "warn"] = "plain") -> None:
         """One line; good and bad are also words."""
@@ -133,16 +134,25 @@ def purpose(step: Step) -> str:
     return step.verb
 
 
-def card_table(card: Card) -> Table:
-    """Label and value; values wrap, they are never cut."""
+def card_group(card: Card) -> Group:
+    """Label and value; a hash has a line of its own, so that it can be compared and copied whole at 80 columns."""
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    things: list[RenderableType] = []
+    table: Table | None = None
     for label, value, style in card_rows(card):
+        if value.startswith("0x") and len(value) > LONGEST_BESIDE:
+            things += [styled(label, "dim"), styled(f"  {plain(value)}", style)]
+            table = None
+            continue
+        if table is None:
+            table = Table.grid(padding=(0, 2))
+            table.add_column(style="dim", no_wrap=True, min_width=LABEL_WIDTH)
+            table.add_column(overflow="fold")
+            things.append(table)
         table.add_row(label, styled(plain(value), style))
-    return table
+    return Group(*things)
 
 
 def card_rows(card: Card) -> Iterator[tuple[str, str, str]]:

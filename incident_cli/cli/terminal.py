@@ -114,13 +114,17 @@ class Asker:
 
         label = {"yes-no": "yes or no [no]", "type": "type it", "text": "answer", "choice": "choose"}[prompt.question]
         question = questionary.text(f"{label}, ? for help", qmark=">", output=create_output(stdout=sys.stderr))
-        return str(question.unsafe_ask()).strip()
+        try:
+            return str(question.unsafe_ask()).strip()
+        except EOFError:
+            return "stop"
 
     def understand(self, prompt: Prompt, line: str) -> Reply | None:
         """The reply in a line, or None where the question must be asked again."""
         word, _, rest = line.partition(" ")
         if line == "?":
-            return self.help(prompt)
+            self.help(prompt)
+            return None
         if word == "note" and rest.strip():
             return Note(plain(rest.strip()))
         if line == "back":
@@ -148,8 +152,10 @@ class Asker:
             return Answer("yes")
         return Answer("no") if line.lower() in NO else self.again("yes or no; Enter alone is no")
 
-    def again(self, text: str) -> None:
+    def again(self, text: str) -> Reply | None:
+        """Say what is wrong; the question is asked again."""
         self.printer.line(text, "yellow")
+        return None
 
     def help(self, prompt: Prompt) -> None:
         if prompt.help:

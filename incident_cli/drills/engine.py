@@ -32,7 +32,7 @@ class InvalidTransaction(Refused):
     """The transaction may not enter a block: its nonce, funds, fee, gas, chain or signature is wrong."""
 
 
-class Reverted(Exception):  # noqa: N818 - the field's word
+class Reverted(Exception):
     """The call failed: `data` is what it reverted with, `reason` why it halted where it did not revert."""
 
     def __init__(self, data: bytes, reason: str = "") -> None:
@@ -40,7 +40,7 @@ class Reverted(Exception):  # noqa: N818 - the field's word
         self.data, self.reason = data, reason
 
 
-class UnknownBlock(LookupError):  # noqa: N818 - named as the other failures are
+class UnknownBlock(LookupError):
     """There is no such block on this chain."""
 
 

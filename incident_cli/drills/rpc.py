@@ -45,7 +45,7 @@ class Writer(Protocol):
         """Let this many seconds pass on the chain, in at least one block."""
 
 
-class Fault(Exception):  # noqa: N818 - JSON-RPC calls it an error, Python means another thing by it
+class Fault(Exception):
     """One request cannot be answered."""
 
     def __init__(self, code: int, message: str) -> None:

@@ -29,7 +29,7 @@ class Delivery(Protocol):
         """
 
 
-class Replaced(Exception):  # noqa: N818 - the step begins again; it is no failure of this program
+class Replaced(Exception):
     """Another transaction took the proposal's nonce: it can never execute."""
 
 

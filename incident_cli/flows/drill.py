@@ -18,6 +18,7 @@ from incident_cli.flows import incidents
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.desk import Answerer, Screen
 from incident_cli.flows.hands import RehearsedHands
+from incident_cli.flows.pacing import ThinkingTime
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.recorder import Recorder
 from incident_cli.flows.session import Session
@@ -74,6 +75,11 @@ class Drill:
         """Its record."""
         return self.session.recorder
 
+    def let_time_pass(self) -> None:
+        """From here on the world also goes on while the operator thinks."""
+        session = self.session
+        session.answerer = ThinkingTime(session.answerer, self.live, self.recorder.clock)
+
 
 @dataclass(frozen=True, slots=True)
 class People:
@@ -83,8 +89,8 @@ class People:
     answerer: Answerer
 
 
-def plan_drill(runbook: str | None, scenario: str | None, seed: int, genesis_time: int = GENESIS_TIME) -> DrillPlan:
-    """The runbook and the scenario that go together; raises Misused or WrongFile."""
+def plan_drill(runbook: str | None, scenario: str | None, seed: int, genesis_time: int | None = None) -> DrillPlan:
+    """The runbook and the scenario that go together; raises Misused or WrongFile. The time: far ahead, or now (s)."""
     if runbook is None and scenario is None:
         runbook = DEFAULT_RUNBOOK
     path = None if runbook is None else find_runbook(runbook)
@@ -96,7 +102,7 @@ def plan_drill(runbook: str | None, scenario: str | None, seed: int, genesis_tim
             f"the scenario {script.scenario.id} rehearses {script.scenario.runbook}, not {loaded.runbook.id}",
             f"leave out the runbook, or name a scenario of {loaded.runbook.id}",
         )
-    return DrillPlan(loaded, script, seed, genesis_time)
+    return DrillPlan(loaded, script, seed, GENESIS_TIME if genesis_time is None else genesis_time)
 
 
 def begin(plan: DrillPlan, home: Path, clock: Clock, people: People) -> Drill:

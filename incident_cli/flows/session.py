@@ -33,11 +33,11 @@ class Pace(Protocol):
         """The cause has been mended: a drill's fault ends here, a live chain knows nothing of it."""
 
 
-class GoBack(Exception):  # noqa: N818 - a move of the operator, no error
+class GoBack(Exception):
     """The operator went back to the step before."""
 
 
-class SkipStep(Exception):  # noqa: N818 - a move of the operator, no error
+class SkipStep(Exception):
     """The operator left the step undone."""
 
     def __init__(self, reason: str) -> None:

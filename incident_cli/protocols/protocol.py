@@ -32,7 +32,6 @@ SLOT_TYPE = one_of("slot type", "address")
 DELAY = one_of("delay", "none")
 Name = Annotated[str, IDENTIFIER]
 Formula = Annotated[Expression, EXPRESSION]
-ARGUMENT_DEFAULTS = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from incident_cli.binding import Binder, Given, did_you_mean
@@ -18,7 +18,7 @@ from incident_cli.runbook.deployment import Deployment, SlotEntry
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.load import LoadedRunbook, parse_parameter
 from incident_cli.runbook.model import LeverCall, Runbook
-from incident_cli.runbook.steps import bind_check
+from incident_cli.runbook.steps import bind_check, bind_step
 from incident_cli.units import parse_amount
 
 
@@ -109,7 +109,9 @@ def bind(
         for name, one in loaded.runbook.checks.items()
         if (check := bind_check(own, one.kind, one.parameters, scope)) is not None
     }
+    steps = tuple(step for table in loaded.runbook.tables if (step := bind_step(Binder(own, scope), table)) is not None)
     own.refuse_if_wrong()
+    loaded = replace(loaded, runbook=replace(loaded.runbook, steps=steps))
     return Bound(loaded, deployment, document, chosen, scope, slots, checks, chains[0])
 
 
@@ -123,12 +125,22 @@ def parameters(runbook: Runbook, deployment: Deployment, market: Market, given: 
     for name, parameter in runbook.params.items():
         text = given.get(name, own.get(name, parameter.default))
         if parameter.type == "market":
+            same_market(name, given.get(name, market.name), market)
             scope[name] = Given("market", market)
         elif text is None:
             raise Misused(f"the parameter {name} has no value", f"give it with --param {name}=VALUE")
         else:
             scope[name] = Given(parameter.type, checked(name, runbook, deployment, text))
     return scope
+
+
+def same_market(name: str, said: str, market: Market) -> None:
+    """A market is chosen once; raises Misused where the parameter says another one."""
+    if said != market.name:
+        raise Misused(
+            f"the parameter {name} says {said!r}, but the chosen market is {market.name}",
+            "choose the market with --market alone: it binds the feeds and limits too",
+        )
 
 
 def checked(name: str, runbook: Runbook, deployment: Deployment, text: str) -> object:

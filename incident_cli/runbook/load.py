@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from incident_cli.binding import Binder, Given
 from incident_cli.document import Document, WrongFile, read_document
@@ -13,8 +14,10 @@ from incident_cli.protocols.slot import Market
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.model import Parameter, Runbook, RunbookFile
 from incident_cli.runbook.review import Review
-from incident_cli.runbook.steps import bind_step, declare_checks
+from incident_cli.runbook.salvage import salvage
+from incident_cli.runbook.steps import bind_step, declare_checks, step_ids
 
+BOUNDED = ("bps", "duration", "int")
 SAMPLES: dict[str, object] = {
     "market": Market("MARKET", bytes(32)),
     "bps": 1,
@@ -42,10 +45,21 @@ def load_runbook(path: Path) -> LoadedRunbook:
     catalog = catalog_beside(path)
     file: RunbookFile | None = Binder(document).root(RunbookFile)
     runbook = None if file is None else assemble(file, document, catalog)
+    if runbook is None:
+        review_the_rest(document, catalog)
     wrong = [one for one in (document, *catalog.documents.values()) if one.problems]
     if wrong or runbook is None:
         raise WrongFile([document, *catalog.documents.values()])
     return LoadedRunbook(path, runbook, document, catalog)
+
+
+def review_the_rest(document: Document, catalog: Catalog) -> None:
+    """Where the top of the file is wrong, note what else is wrong and is not merely a consequence."""
+    rest = salvage(document)
+    if rest is not None:
+        scratch = Document(document.name, document.raw)
+        assemble(rest.file, scratch, catalog)
+        document.problems += [one for one in scratch.problems if one.code not in rest.doubtful]
 
 
 def assemble(file: RunbookFile, document: Document, catalog: Catalog) -> Runbook:
@@ -62,8 +76,9 @@ def assemble(file: RunbookFile, document: Document, catalog: Catalog) -> Runbook
         slots=file.slots,
         checks=checks,
         steps=steps,
+        tables=file.steps,
     )
-    Review(runbook, document, catalog, scope, frozenset(file.checks)).run(file)
+    Review(runbook, document, catalog, scope, frozenset(file.checks), step_ids(file.steps)).run(file)
     return runbook
 
 
@@ -76,12 +91,20 @@ def sample_scope(params: Mapping[str, Parameter], document: Document) -> Iterato
                 value = parse_parameter(name, parameter, parameter.default)
             elif parameter.default is not None:
                 document.wrong(parameter.place, "target-with-default", "what is contained never has a default")
-            for bound in (parameter.min, parameter.max):
-                if bound is not None:
-                    VALUE_KINDS[parameter.type].parse(bound)
+            check_bounds(parameter)
         except ValueError as problem:
             document.wrong(parameter.place, "bad-value", f"parameter {name}: {problem}")
         yield name, Given(parameter.type, value)
+
+
+def check_bounds(parameter: Parameter) -> None:
+    """Bounds fit the type and each other; raises ValueError. A bound that would not be held is refused."""
+    given = [one for one in (parameter.min, parameter.max) if one is not None]
+    if given and parameter.type not in BOUNDED:
+        raise ValueError(f"min and max are for {', '.join(BOUNDED)}, not for {parameter.type}")
+    values = [VALUE_KINDS[parameter.type].parse(one) for one in given]
+    if len(values) == 2 and cast(int, values[0]) > cast(int, values[1]):
+        raise ValueError(f"its minimum {parameter.min} is above its maximum {parameter.max}")
 
 
 def parse_parameter(name: str, parameter: Parameter, text: str) -> object:

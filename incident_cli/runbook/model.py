@@ -254,6 +254,7 @@ class Runbook:
     slots: Mapping[str, SlotDeclaration]
     checks: Mapping[str, CheckDeclaration]
     steps: tuple[Step, ...]
+    tables: tuple[Table, ...] = ()  # the steps as written: bound again once the parameters have their values
 
     def step(self, name: str) -> Step:
         """The step of that id."""

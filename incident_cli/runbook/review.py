@@ -20,6 +20,7 @@ from incident_cli.runbook.model import (
     CheckStep,
     ContainStep,
     LeverCall,
+    MustNotChange,
     RestoreStep,
     Runbook,
     RunbookFile,
@@ -38,6 +39,7 @@ class Review:
     catalog: Catalog
     scope: Mapping[str, Given]
     declared_checks: frozenset[str]
+    declared_steps: frozenset[str]
 
     def run(self, file: RunbookFile) -> None:
         """Review everything; the order of the problems is the order of the file, not of this list."""
@@ -108,11 +110,10 @@ class Review:
             self.restore(step)
 
     def transitions(self, step: Step) -> None:
-        ids = [one.id for one in self.runbook.steps]
         for transition in transitions(step):
-            if transition.to is not None and transition.to not in ids:
+            if transition.to is not None and transition.to not in self.declared_steps:
                 message = f"goto {transition.to}: there is no such step"
-                self.wrong(step.place, "unknown-step", message, transition.to, ids)
+                self.wrong(step.place, "unknown-step", message, transition.to, self.declared_steps)
 
     def checks(self, step: CheckStep) -> None:
         for check in step.check:
@@ -142,10 +143,21 @@ class Review:
             if definition is not None:
                 self.arguments(call, definition)
         for one in step.contain.must_not_change:
-            slot, read = one.read.split(".")
-            self.slot_reads(one.place, slot, [read])
+            self.must_not_change(one)
         if step.confirm is not None:
             self.whole_reference(step.place, step.confirm.type)
+
+    def must_not_change(self, one: MustNotChange) -> None:
+        slot, name = one.read.split(".")
+        self.slot_reads(one.place, slot, [name])
+        if one.except_ is not None:
+            self.whole_reference(one.place, one.except_)
+        protocol = self.protocol(slot)
+        read = None if protocol is None else protocol.reads.get(name)
+        wanted = [] if one.for_each is None else ["bytes32"]
+        if read is not None and read.call.input_types != wanted:
+            message = f"{read.call.canonical} is read here with {'a market' if wanted else 'no argument'}"
+            self.document.wrong(one.place, "wrong-arguments", message, "for_each: markets asks it of every market")
 
     def whole_reference(self, place: Place, text: str) -> None:
         if text.startswith("{") and text[1:-1] not in self.scope:
@@ -178,8 +190,19 @@ class Review:
                 Binder(self.document, self.scope).try_bind(annotated(definition.args[name]), entry.value)
                 self.target_is_chosen(definition.args[name], entry.value)
         for name, argument in definition.args.items():
-            if name not in call.args.entries and argument.default is None:
+            if name in call.args.entries:
+                continue
+            if argument.default is None:
                 self.wrong(call.place, "missing-argument", f"{call.lever} needs the argument {name!r}")
+            else:
+                self.default(call, name, argument)
+
+    def default(self, call: LeverCall, name: str, argument: ArgumentDefinition) -> None:
+        try:
+            VALUE_KINDS[argument.type].parse(argument.default or "")
+        except ValueError as problem:
+            message = f"{call.lever}: the protocol's default of {name!r} is no {argument.type}: {problem}"
+            self.wrong(call.place, "bad-default", message)
 
     def target_is_chosen(self, argument: ArgumentDefinition, node: object) -> None:
         if argument.type == "market" and isinstance(node, Text) and not node.value.startswith("{"):
@@ -188,7 +211,8 @@ class Review:
 
     def restore(self, step: RestoreStep) -> None:
         contained = [one for one in self.runbook.steps if one.id == step.restore]
-        if not contained or not isinstance(contained[0], ContainStep):
+        broken = not contained and step.restore in self.declared_steps
+        if not broken and not (contained and isinstance(contained[0], ContainStep)):
             ids = [one.id for one in self.runbook.steps if isinstance(one, ContainStep)]
             self.wrong(step.place, "unknown-step", f"{step.restore!r} is no contain step", step.restore, ids)
         self.authority(step.place, step.by, "safe", "timelock")

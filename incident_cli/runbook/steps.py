@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from incident_cli.binding import Binder, Given, did_you_mean
 from incident_cli.checks.check import Check
@@ -69,6 +69,12 @@ def bind_step(binder: Binder, table: Table) -> Step | None:
         levers = [bind_lever(binder.document, one) for one in step.contain.calls]
         object.__setattr__(step, "levers", tuple(one for one in levers if one is not None))
     return step
+
+
+def step_ids(tables: Iterable[Table]) -> frozenset[str]:
+    """The ids as written, so that a step which is wrong elsewhere still exists for the others."""
+    ids = (table.entries["id"].value for table in tables if "id" in table.entries)
+    return frozenset(node.value for node in ids if isinstance(node, Text))
 
 
 def bind_lever(document: Document, table: Table) -> LeverCall | None:

@@ -1,0 +1,184 @@
+"""incident drill"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from incident_cli.cli import settings
+from incident_cli.cli.terminal import Desk, Printer, print_json, require_terminal
+from incident_cli.errors import IncidentError, Misused, Waiting
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from incident_cli.flows.desk import Answerer
+    from incident_cli.flows.drill import Drill, DrillPlan, People
+
+EXAMPLE = "Example: incident drill oracle-divergence --auto --seed 7"
+LATEST = "latest"
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Also serve the drill's chain on 127.0.0.1:PORT.")]
+Resume = Annotated[str | None, typer.Option(metavar="[ID]", help="Go on with a drill; without ID, the latest.")]
+Answers = Annotated[Path | None, typer.Option(help="Rehearsed answers: YAML, step id to answer.")]
+
+
+def drill(
+    runbook: Annotated[str | None, typer.Argument(help="A shipped runbook's id, or a file.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="What goes wrong; by default the runbook's own.")] = None,
+    auto: Annotated[bool, typer.Option("--auto", help="Answer with the scenario's rehearsed answers.")] = False,
+    answers: Answers = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32, help="The world's seed: the same seed, the same world.")] = 7,
+    serve: Port = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    resume: Resume = None,
+) -> None:
+    """Rehearse an incident on an embedded chain: no network, a real Safe, in seconds."""
+    require_somebody(auto, answers)
+    session = Rehearsal(Desk(), auto, answers, serve)
+    session.open(runbook, scenario, seed, resume)
+    raise typer.Exit(session.run(as_json))
+
+
+def require_somebody(auto: bool, answers: Path | None) -> None:
+    """A drill asks; without a terminal somebody must have answered before."""
+    if not auto and answers is None:
+        done = "Nothing was begun."
+        require_terminal("a drill asks whether to declare the incident and more", "add --auto, or --answers FILE", done)
+
+
+class Rehearsal:
+    """One `incident drill`: the drill, who answers, and whether others may read its chain."""
+
+    def __init__(self, desk: Desk, auto: bool, answers: Path | None, port: int | None) -> None:
+        self.desk, self.auto, self.answers, self.port = desk, auto, answers, port
+        self.printer: Printer = desk.printer
+        self.found: Drill | None = None
+
+    @property
+    def drill(self) -> Drill:
+        """The drill, once it is open."""
+        assert self.found is not None, "the drill was opened before"
+        return self.found
+
+    def open(self, runbook: str | None, scenario: str | None, seed: int, resume: str | None) -> None:
+        """Begin a drill, or take one up."""
+        from incident_cli.flows import drill as flow
+        from incident_cli.flows.clock import SystemClock
+
+        home, clock = settings.incident_home(), SystemClock()
+        if resume is not None:
+            if runbook or scenario:
+                raise Misused("--resume goes on with a drill as it was begun", "leave out the runbook and --scenario")
+            with self.printer_status("rebuilding the world from the journal"):
+                self.found = flow.take_up(home, "" if resume == LATEST else resume, clock, self.people)
+            return
+        now = int(clock.now().timestamp()) if self.port is not None else None
+        plan = flow.plan_drill(runbook, scenario, seed, now)
+        people = self.people(plan)
+        with self.printer_status("building the world"):
+            self.found = flow.begin(plan, home, clock, people)
+
+    def people(self, plan: DrillPlan) -> People:
+        """Who sees, and who answers."""
+        from incident_cli.cli.screen import WalkScreen
+        from incident_cli.flows.drill import People
+
+        return People(WalkScreen(self.printer, "drill"), self.answerer(plan))
+
+    def answerer(self, plan: DrillPlan) -> Answerer:
+        """The scenario's answers, a file's, or the person at the terminal."""
+        from incident_cli.flows.answers import load_answers
+        from incident_cli.flows.desk import Rehearsed
+
+        if self.answers is not None:
+            return Rehearsed(load_answers(self.answers, plan.loaded.runbook), complete=False)
+        return Rehearsed(plan.script.scenario.answers, complete=True) if self.auto else self.desk.asker
+
+    def run(self, as_json: bool) -> int:
+        """Walk, whatever stops it; then the scorecard, the object, and the exit code."""
+        from incident_cli.flows import drill as flow
+        from incident_cli.flows.drill_report import exit_code
+
+        self.introduce()
+        with ExitStack() as served:
+            if self.port is not None:
+                self.serve(served, self.port)
+            elif not self.auto and self.answers is None:
+                self.drill.let_time_pass()
+            try:
+                flow.run(self.drill)
+            except KeyboardInterrupt:
+                self.interrupted()
+                raise
+            except IncidentError as problem:
+                return self.stopped(problem, as_json)
+            self.conclude(as_json)
+            if self.port is not None:
+                self.keep_serving()
+        return exit_code(self.drill)
+
+    def introduce(self) -> None:
+        """What is rehearsed."""
+        plan, addresses = self.drill.plan, self.drill.live.world.addresses
+        self.printer.line(
+            f"DRILL {self.drill.recorder.incident}, seed {plan.seed}: nothing here is real money", "green"
+        )
+        self.printer.line(f"scenario {plan.script.scenario.id}: {plan.script.scenario.title}")
+        self.printer.line(f"council: Safe {addresses.council} (2 of 3), may only restrict")
+        self.printer.line(f"governance: Safe {addresses.governance} (2 of 3), through time-lock {addresses.timelock}")
+
+    def conclude(self, as_json: bool) -> None:
+        """The scorecard for people, the object for scripts."""
+        from incident_cli.cli.scorecard import show_scorecard
+        from incident_cli.flows.drill_report import drill_losses, drill_moments, report
+
+        found = report(self.drill)
+        show_scorecard(self.printer, found, drill_moments(self.drill), drill_losses(self.drill))
+        if as_json:
+            print_json(found)
+
+    def stopped(self, problem: IncidentError, as_json: bool) -> int:
+        """The walk stopped before its end; it is resumable."""
+        from incident_cli.flows.drill_report import report
+
+        self.printer.error(problem)
+        self.how_to_resume()
+        if as_json:
+            waiting = problem.waiting_for if isinstance(problem, Waiting) else None
+            print_json({**report(self.drill), "waiting_for": waiting, "stopped_by": problem.message})
+        return problem.exit_code
+
+    def interrupted(self) -> None:
+        """Ctrl-C: what is recorded stays."""
+        self.printer.line()
+        self.printer.line("interrupted; everything up to here is recorded", "yellow")
+        self.how_to_resume()
+
+    def how_to_resume(self) -> None:
+        """The command that goes on."""
+        self.printer.line(f"next: incident drill --resume {self.drill.recorder.incident}", "yellow")
+
+    def serve(self, served: ExitStack, port: int) -> None:
+        """Serve the drill's chain, tick, and say how others connect."""
+        from incident_cli.flows.serving import serve_drill
+
+        offered = serve_drill(self.drill, port, served)
+        self.printer.line(f"serving chain {offered.chain_id} at {offered.url}", "green")
+        self.printer.line(f"deployment file: {offered.deployment}", "green")
+        self.printer.line(f"from another terminal: {offered.command}")
+
+    def keep_serving(self) -> None:
+        """Until Ctrl-C, where there is somebody to press it."""
+        from incident_cli.flows.serving import wait_for_interrupt
+
+        self.printer.line("still serving; Ctrl-C ends it", "yellow")
+        wait_for_interrupt()
+
+    def printer_status(self, words: str) -> AbstractContextManager[object]:
+        """Progress while the world is built."""
+        from incident_cli.cli.screen import WalkScreen
+
+        return WalkScreen(self.printer, "drill").working(words)

@@ -1,0 +1,55 @@
+"""Bare `incident`: the open incidents and the next command for each."""
+
+from __future__ import annotations
+
+from incident_cli.cli import settings
+from incident_cli.cli.terminal import Printer, print_json
+from incident_cli.flows.incidents import COMMANDS, Standing, standings
+
+SCHEMA = "incident.open/v1"
+
+
+def show_open(as_json: bool) -> None:
+    """List what is open; a journal that does not verify is always listed."""
+    found = [one for one in standings(settings.incident_home()) if one.is_open]
+    if as_json:
+        print_json({"schema": SCHEMA, "incidents": [as_object(one) for one in found]})
+        return
+    printer = Printer()
+    if not found:
+        printer.line("No open incident.", "green")
+        printer.line("Rehearse one:        incident drill")
+        printer.line("Respond to one:      incident respond RUNBOOK --deployment FILE --market MARKET")
+        printer.line("See the runbooks:    incident runbook list")
+        return
+    printer.line(f"{len(found)} open incident{'' if len(found) == 1 else 's'}, the latest last:", "bold")
+    for one in found:
+        show_one(printer, one)
+
+
+def show_one(printer: Printer, one: Standing) -> None:
+    """One incident in two lines."""
+    if one.problem:
+        printer.line(f"BROKEN  {one.incident}: {one.problem}", "bold red")
+        return
+    mode = "LIVE " if one.mode == "live" else "DRILL"
+    printer.line(f"{mode}  {one.incident}  {one.market}  at step {one.step}", "bold red" if one.mode == "live" else "")
+    printer.line(f"       next: {next_command(one)}")
+
+
+def next_command(one: Standing) -> str:
+    """The command that goes on with an incident."""
+    return f"incident {COMMANDS[one.mode]} {one.incident}" if one.mode in COMMANDS else ""
+
+
+def as_object(one: Standing) -> dict[str, str]:
+    """An incident for scripts."""
+    return {
+        "incident": one.incident,
+        "mode": one.mode,
+        "runbook": one.runbook,
+        "market": one.market,
+        "step": one.step,
+        "problem": one.problem,
+        "next": next_command(one),
+    }

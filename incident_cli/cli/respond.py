@@ -1,0 +1,99 @@
+"""incident respond"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from incident_cli.cli import settings
+from incident_cli.cli.terminal import Desk, Printer, parse_pairs, print_json, require_terminal
+from incident_cli.errors import IncidentError, Misused, Waiting
+
+if TYPE_CHECKING:
+    from incident_cli.flows.respond import Order, Surroundings
+    from incident_cli.flows.session import Session
+
+EXAMPLE = "Example: incident respond oracle-divergence --deployment production.yaml --market ETH-USD"
+LATEST = "latest"
+Params = Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; repeatable.")]
+Out = Annotated[Path | None, typer.Option(help="Where proposals are written; by default the incident's folder.")]
+Resume = Annotated[str | None, typer.Option(metavar="[ID]", help="Go on with an incident; without ID, the latest.")]
+
+
+def respond(
+    runbook: Annotated[str | None, typer.Argument(help="A shipped runbook's id, or a file.")] = None,
+    deployment: Annotated[Path | None, typer.Option(help="The deployment file: chain, addresses, markets.")] = None,
+    market: Annotated[str | None, typer.Option(help="Which market; there is no default.")] = None,
+    param: Params = None,
+    out: Out = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    resume: Resume = None,
+) -> None:
+    """Respond to an incident: judge the checks, walk the runbook, write the Safe proposal. Needs no key."""
+    printer = Printer()
+    order = None if resume else order_of(runbook, deployment, market, param or [], out)
+    if resume and (runbook or deployment or market):
+        raise Misused("--resume goes on with an incident as it was begun", "leave out the runbook and its options")
+    done = "Nothing was begun." if order else "Nothing was done; the incident stays as it is."
+    require_terminal("the walk asks before anything is proposed", "run it in a terminal", done)
+    raise typer.Exit(walk_live(printer, order, "" if resume == LATEST else resume or "", as_json))
+
+
+def order_of(
+    runbook: str | None, deployment: Path | None, market: str | None, params: list[str], out: Path | None
+) -> Order:
+    """What was asked for; raises Misused naming everything that is missing at once."""
+    from incident_cli.flows.respond import Order
+    from incident_cli.runbook.shipped import find_runbook
+
+    given = {"RUNBOOK": runbook, "--deployment FILE": deployment, "--market MARKET": market}
+    missing = [name for name, value in given.items() if value is None]
+    if runbook is None or deployment is None or market is None:
+        raise Misused(f"{' and '.join(missing)} must be given: what is contained never has a default", EXAMPLE)
+    return Order(find_runbook(runbook), deployment, market, parse_pairs(params), out)
+
+
+def surroundings(printer: Printer) -> Surroundings:
+    """Where this command runs."""
+    from incident_cli.cli.screen import WalkScreen
+    from incident_cli.flows.clock import SystemClock
+    from incident_cli.flows.respond import Surroundings
+
+    screen, asker = WalkScreen(printer, "live"), Desk(printer).asker
+    return Surroundings(settings.incident_home(), SystemClock(), settings.variable, screen, asker)
+
+
+def walk_live(printer: Printer, order: Order | None, incident: str, as_json: bool) -> int:
+    """Walk, whatever stops it; the exit code says how it stands."""
+    from incident_cli.flows.respond import begin, report, take_up
+    from incident_cli.flows.walk import walk
+    from incident_cli.incident.walk import Ending
+
+    around = surroundings(printer)
+    session = begin(order, around) if order else take_up(incident, around)
+    printer.line(f"LIVE {session.recorder.incident}", "bold red")
+    try:
+        ending = walk(session)
+    except KeyboardInterrupt:
+        how_to_resume(printer, session, "interrupted; everything up to here is recorded")
+        raise
+    except IncidentError as problem:
+        printer.error(problem)
+        how_to_resume(printer, session, "")
+        if as_json:
+            print_json(report(session, problem.waiting_for if isinstance(problem, Waiting) else "operator"))
+        return problem.exit_code
+    printer.line(f"{ending.value}; the journal is {session.recorder.directory / 'journal.jsonl'}", "bold")
+    if as_json:
+        print_json(report(session, None))
+    return 6 if ending is Ending.NOT_CONTAINED else 0
+
+
+def how_to_resume(printer: Printer, session: Session, words: str) -> None:
+    """The command that goes on."""
+    if words:
+        printer.line()
+        printer.line(words, "yellow")
+    printer.line(f"next: incident respond --resume {session.recorder.incident}", "yellow")
