@@ -24,6 +24,8 @@ DEPTH_LIMIT = 12
 NODE_LIMIT = 20_000
 SCALAR_LIMIT = 4_000
 PROBLEM_LIMIT = 100
+SHOWN_LIMIT = 200
+LEFT_OF_CARET = 120
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # where YAML 1.1 counts a new line
 
 
@@ -121,8 +123,10 @@ def render(name: str, problem: Problem, lines: list[str]) -> str:
     line, column = problem.place.line, problem.place.column
     rendered = f"{plain(name)}:{line}:{column}: error[{problem.code}]: {problem.message}"
     if 0 < line <= len(lines):
-        before = plain(lines[line - 1][: column - 1])
-        rendered += f"\n  {plain(lines[line - 1], 200)}\n  {' ' * len(before)}^"
+        start = max(0, column - 1 - LEFT_OF_CARET)
+        cut = "…" if start else ""
+        shown, before = plain(lines[line - 1][start:], SHOWN_LIMIT), plain(lines[line - 1][start : column - 1])
+        rendered += f"\n  {cut}{shown}\n  {' ' * len(cut + before)}^"
     return rendered + (f"\n  help: {problem.hint}" if problem.hint else "")
 
 

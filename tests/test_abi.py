@@ -61,7 +61,7 @@ def test_any_text_is_a_signature_or_a_signature_error(text: str) -> None:
     [
         ("transfer(address to, uint256 amount) returns (bool)", "a9059cbb"),
         ("balanceOf(address)", "70a08231"),
-        ("function pause(bool supply, bool transfer, bool withdraw, bool absorb, bool buy) external", "2a4edd86"),
+        ("function pause(bool supply, bool transfer, bool withdraw, bool absorb, bool buy) external", "44c35d07"),
         ("latestRoundData() view returns (uint80, int256, uint256, uint256, uint80)", "feaf968c"),
         ("decimals() returns (uint8)", "313ce567"),
         ("getThreshold() returns (uint256)", "e75235b8"),

@@ -36,6 +36,8 @@ class OracleDivergence(Check):
             raise ValueError("all sources share one independence: they would be wrong together")
         if len(names) == 2 and self.reference not in names:
             raise ValueError("with two sources, `reference` must name one of them")
+        if self.reference is not None and self.reference not in names:
+            raise ValueError("`reference` must name one of the sources")
         if self.max <= 0:
             raise ValueError("max must be more than 0 bps")
 

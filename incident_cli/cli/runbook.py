@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from incident_cli.cli.terminal import Printer
     from incident_cli.runbook.model import Runbook
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The runbooks: list, show, validate.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The runbooks: list, show, validate.")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 

@@ -54,6 +54,8 @@ class FileDelivery:
         sent = find_execution(endpoint, chain, tx.safe, hash_, leg.planned_at.number)
         if sent is None:
             raise Replaced(f"another transaction took nonce {tx.nonce} of the Safe {tx.safe}")
+        if leg.find(Kind.SUBMITTED) is None:
+            leg.record(session, Kind.SUBMITTED, transaction_hash=sent, by="others")
         return execution_of(endpoint, chain, tx.safe, hash_, sent)
 
     def export(self, session: Session, leg: Leg) -> None:

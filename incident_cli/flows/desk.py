@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from incident_cli.checks.check import Finding
 from incident_cli.errors import Misused
-from incident_cli.evm import Block
-from incident_cli.runbook.model import Step
+
+if TYPE_CHECKING:  # the terminal imports this for every command; these are only named in annotations
+    from incident_cli.checks.check import Finding
+    from incident_cli.evm import Block
+    from incident_cli.runbook.model import Step
 
 Question = Literal["yes-no", "type", "text", "choice"]
 

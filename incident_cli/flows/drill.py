@@ -115,7 +115,7 @@ def begin(plan: DrillPlan, home: Path, clock: Clock, people: People) -> Drill:
         "runbook": plan.loaded.runbook.id,
         "runbook_path": str(plan.loaded.path.resolve()),
         "scenario": plan.script.scenario.id,
-        "scenario_path": plan.script.document.name,
+        "scenario_path": str(Path(plan.script.document.name).resolve()),
         "runbook_hash": drill.session.runbook_hash,
         "market": bound.market.name,
         "seed": plan.seed,

@@ -11,7 +11,7 @@ from pathlib import Path
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.recorder import Recorder, resume_recorder
-from incident_cli.incident.events import Event, Kind, event_of, last
+from incident_cli.incident.events import Event, Kind, closing, event_of, last
 from incident_cli.journal.store import Journal, list_journals, read
 from incident_cli.text import plain
 
@@ -112,4 +112,5 @@ def present_step(events: Sequence[Event]) -> str:
 
 def ending_of(events: Sequence[Event]) -> str:
     """How it ended, empty while it is open."""
-    return str(events[-1].data.get("ending", "")) if events[-1].kind is Kind.CLOSED else ""
+    found = closing(events)
+    return str(found.data.get("ending", "")) if found else ""

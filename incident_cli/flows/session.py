@@ -147,8 +147,10 @@ class Session:
         block = self.reader.head
         detected = moments(self.bound.runbook, self.events).get("detected")
         since = block.timestamp - detected.block.timestamp if block and detected else None
-        left = None if step.deadline is None or since is None else step.deadline - since
         steps = [one.id for one in self.bound.runbook.steps]
+        ahead = self.bound.runbook.steps[steps.index(step.id) :]
+        deadline = next((one.deadline for one in ahead if one.deadline is not None), None)
+        left = None if deadline is None or since is None else deadline - since
         return Header(
             self.recorder.mode,
             self.recorder.incident,

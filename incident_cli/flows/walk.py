@@ -9,7 +9,7 @@ from incident_cli.flows.desk import Prompt
 from incident_cli.flows.session import GoBack, Session, SkipStep
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.flows.steps.registry import PERFORMERS
-from incident_cli.incident.events import Kind, Outcome
+from incident_cli.incident.events import Kind, Outcome, closing
 from incident_cli.incident.walk import Ending, Finished, Next, before, what_next
 from incident_cli.runbook.model import ContainStep, Step
 
@@ -31,7 +31,7 @@ def walk(session: Session) -> Ending:
 
 def close(session: Session, ending: Ending) -> Ending:
     """Record the end once."""
-    if session.events[-1].kind is not Kind.CLOSED:
+    if closing(session.events) is None:
         session.recorder.record(Kind.CLOSED, block=session.reader.head, data={"ending": ending.value})
     return ending
 
@@ -63,7 +63,7 @@ def needed(session: Session, upcoming: Next) -> Ended | None:
     if step.when is None or any(event.kind is Kind.PLANNED for event in upcoming.events):
         return None
     if step.when.checks:
-        session.judge_checks(sorted(step.when.checks), step)
+        session.judge_checks(sorted(step.when.checks), step, show=not isinstance(step, ContainStep))
     shown = session.holds(step.when)
     if shown is True:
         return None

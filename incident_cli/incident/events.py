@@ -168,3 +168,13 @@ def last(events: Sequence[Event], kind: Kind) -> Event | None:
 def every(events: Sequence[Event], kind: Kind) -> Iterator[Event]:
     """Every event of a kind, in order."""
     return (event for event in events if event.kind is kind)
+
+
+def closing(events: Sequence[Event]) -> Event | None:
+    """The event that closed the incident, unless a step was begun or reopened after it."""
+    for event in reversed(events):
+        if event.kind is Kind.CLOSED:
+            return event
+        if event.kind in (Kind.STEP_STARTED, Kind.STEP_REOPENED):
+            return None
+    return None
