@@ -117,7 +117,14 @@ def test_addresses_come_back_with_their_checksum() -> None:
 
 @pytest.mark.parametrize(
     ("types", "args"),
-    [(["uint8"], [256]), (["uint256"], [-1]), (["bool"], [1]), (["address"], ["0x12"]), (["uint256"], ["7"]), (["uint8"], [])],
+    [
+        (["uint8"], [256]),
+        (["uint256"], [-1]),
+        (["bool"], [1]),
+        (["address"], ["0x12"]),
+        (["uint256"], ["7"]),
+        (["uint8"], []),
+    ],
 )
 def test_a_value_that_does_not_fit_is_a_value_error(types: list[str], args: list[object]) -> None:
     with pytest.raises(ValueError, match=r"do not fit|argument|types"):

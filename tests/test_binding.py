@@ -104,7 +104,9 @@ raw: text
 
 
 def test_a_key_that_is_near_nothing_names_the_keys_there_are() -> None:
-    assert told("title: a\nqqqq: 1\n") == ["2:1 unknown-key 'qqqq' is no key here|known: title, for, inner, many, table, raw"]
+    assert told("title: a\nqqqq: 1\n") == [
+        "2:1 unknown-key 'qqqq' is no key here|known: title, for, inner, many, table, raw"
+    ]
 
 
 def test_the_field_s_own_spelling_and_place_are_no_keys() -> None:
@@ -118,7 +120,9 @@ def test_the_root_must_be_a_mapping(text: str) -> None:
 
 def test_a_reference_stands_for_a_whole_typed_value() -> None:
     scope = {"max": Given("bps", 300), "wait": Given("duration", 36), "checks.up.id": Given("int", 4)}
-    outer, problems = bound('title: "{max}"\nfor: "{wait}"\ninner: {name: a, limit: "{max}"}\ntable: {x: "{checks.up.id}"}\n', scope)
+    outer, problems = bound(
+        'title: "{max}"\nfor: "{wait}"\ninner: {name: a, limit: "{max}"}\ntable: {x: "{checks.up.id}"}\n', scope
+    )
     assert problems == []
     assert outer is not None and outer.inner is not None
     assert (outer.title, outer.for_, outer.inner.limit, outer.table) == ("{max}", 36, 300, {"x": 4})
@@ -127,7 +131,9 @@ def test_a_reference_stands_for_a_whole_typed_value() -> None:
 def test_a_reference_of_another_type_or_to_nothing_is_refused() -> None:
     scope = {"max": Given("bps", 300)}
     assert told('title: a\nfor: "{max}"\n', scope) == ["2:6 wrong-type {max} is bps, duration is needed here"]
-    assert told('title: a\nfor: "{maxx}"\n', scope) == ["2:6 unknown-name {maxx} names no parameter|did you mean 'max'?"]
+    assert told('title: a\nfor: "{maxx}"\n', scope) == [
+        "2:6 unknown-name {maxx} names no parameter|did you mean 'max'?"
+    ]
 
 
 @pytest.mark.parametrize("text", ['"{max} bps"', '"x{max}"', '"{max}{max}"', '"{ max }"', '"{{max}}"'])
@@ -168,12 +174,12 @@ def test_kinds(kind: Kind, text: str, value: object) -> None:
 )
 def test_what_is_not_of_the_kind_is_a_value_error(kind: Kind, texts: list[str]) -> None:
     for text in texts:
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             kind.parse(text)
 
 
 def test_one_of_names_the_words_and_the_nearest() -> None:
-    with pytest.raises(ValueError, match="one of quiet, loud; did you mean .quiet."):
+    with pytest.raises(ValueError, match=r"one of quiet, loud; did you mean .quiet."):
         one_of("sound", "quiet", "loud").parse("quit")
     assert did_you_mean("xyz", ["pause"]) == ""
 

@@ -26,7 +26,8 @@ from incident_cli.document import (
 from incident_cli.errors import Misused
 
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
-    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n".encode() for before, name in zip("abcdef", "bcdefg", strict=True)
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n".encode()
+    for before, name in zip("abcdef", "bcdefg", strict=True)
 )
 BROKEN = b"""name: &x 1
 other: *x
@@ -116,7 +117,20 @@ def test_every_problem_is_found_in_one_pass_and_reported_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "1e18", "no", "off", "12:30", "0o17", "010", "null", "~", "2026-11-01", ".nan"]
+    "word",
+    [
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+        "1e18",
+        "no",
+        "off",
+        "12:30",
+        "0o17",
+        "010",
+        "null",
+        "~",
+        "2026-11-01",
+        ".nan",
+    ],
 )
 def test_the_schema_decides_types_never_yaml(word: str) -> None:
     root = parse_document(f"a: {word}\n".encode(), "f.yaml").root
@@ -187,7 +201,31 @@ def test_a_file_that_cannot_be_read_is_a_misuse(tmp_path: Path) -> None:
 
 YAML_TEXT = st.lists(
     st.sampled_from(
-        ["a", "b: ", "- ", "\n", "  ", "[", "]", "{", "}", ",", ": ", "? ", "&x ", "*x ", "!!t ", "<<", "'", '"', "|\n", "# ", "---\n", "é", "\t"]
+        [
+            "a",
+            "b: ",
+            "- ",
+            "\n",
+            "  ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            ": ",
+            "? ",
+            "&x ",
+            "*x ",
+            "!!t ",
+            "<<",
+            "'",
+            '"',
+            "|\n",
+            "# ",
+            "---\n",
+            "é",
+            "\t",
+        ]
     ),
     max_size=30,
 ).map(lambda parts: "".join(parts).encode())
@@ -199,6 +237,8 @@ def test_any_bytes_are_a_root_or_problems_and_never_raise(raw: bytes) -> None:
     document = parse_document(raw, "f.yaml")
     assert isinstance(document, Document)
     assert document.root is not None or document.problems
-    lines = raw.decode("utf-8", "replace").count("\n") + 3 + raw.count(b"\r") + raw.count(b"\x85") + raw.count(b"\xe2\x80")
+    lines = (
+        raw.decode("utf-8", "replace").count("\n") + 3 + raw.count(b"\r") + raw.count(b"\x85") + raw.count(b"\xe2\x80")
+    )
     assert all(1 <= one.place.line <= lines and one.place.column >= 1 for one in document.problems)
     assert len(document.report()) == len(set(document.problems))

@@ -48,7 +48,9 @@ def test_a_wrong_checksum_says_what_it_should_read() -> None:
         parse_address(mistyped)
 
 
-@pytest.mark.parametrize("text", ["", "0x", "0x5aAe…BeAed", VECTORS[4][:-1], VECTORS[4] + "0", "5aAe", "0X" + VECTORS[4][2:]])
+@pytest.mark.parametrize(
+    "text", ["", "0x", "0x5aAe…BeAed", VECTORS[4][:-1], VECTORS[4] + "0", "5aAe", "0X" + VECTORS[4][2:]]
+)
 def test_an_address_is_whole(text: str) -> None:
     with pytest.raises(ValueError, match="never abbreviated"):
         parse_address(text)

@@ -73,7 +73,9 @@ def test_basis_points(text: str, bps: int) -> None:
     assert type(parse_bps(text)) is int
 
 
-@pytest.mark.parametrize("text", ["", "1.5", "0.001%", "1.005%", "1e2", "NaN", "150 BPS", "١٥٠", "1 permille", "0.5 bps"])
+@pytest.mark.parametrize(
+    "text", ["", "1.5", "0.001%", "1.005%", "1e2", "NaN", "150 BPS", "١٥٠", "1 permille", "0.5 bps"]
+)
 def test_what_is_no_whole_basis_point_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="basis point"):
         parse_bps(text)
@@ -98,7 +100,9 @@ def test_a_number_without_its_unit_is_no_duration(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize("text", ["", "1e18", "0x10", "1.0", "1_00", "٣", "+1", "1" * 79, " 1", "1\n", "1" + "_000" * 2_000])
+@pytest.mark.parametrize(
+    "text", ["", "1e18", "0x10", "1.0", "1_00", "٣", "+1", "1" * 79, " 1", "1\n", "1" + "_000" * 2_000]
+)
 def test_whole_numbers_are_written_plainly(text: str) -> None:
     with pytest.raises(ValueError, match="a whole number is needed"):
         parse_integer(text)

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from incident_cli.checks.check import Finding, Verdict, describe
+from incident_cli.cli.card import card_text
 from incident_cli.cli.terminal import Printer
-from incident_cli.flows.desk import CallLine, Card, Header
+from incident_cli.cli.wrapping import wrapped
+from incident_cli.flows.desk import Card, Header
 from incident_cli.runbook.model import (
     AskStep,
     CheckStep,
@@ -24,10 +26,9 @@ from incident_cli.text import plain
 from incident_cli.units import format_duration
 
 if TYPE_CHECKING:
-    from rich.console import Group, RenderableType
     from rich.text import Text
 
-LABEL_WIDTH, LONGEST_BESIDE = 12, 50
+FRAME = 4  # the columns a panel takes from a line
 MODES = {"drill": ("DRILL", "green"), "live": ("LIVE", "bold red")}
 TONES = {"plain": "", "good": "green", "bad": "bold red", "warn": "yellow"}
 MARKS = {"good": "  ok ", "bad": " BAD ", "warn": "warn ", "plain": "     "}
@@ -53,33 +54,31 @@ class WalkScreen:
         word, style = MODES[header.mode]
         title = f" {word} · {plain(header.title)} · {header.market} "
         self.printer.line()
-        self.printer.show(
-            Panel(header_text(header), title=title, title_align="left", border_style=style, subtitle_align="right")
-        )
-        number = f"step {header.step_number} of {header.steps}"
-        self.printer.line(f"{number}  {step.id}: {purpose(step)}", "bold")
+        text = header_text(header, self.printer.width - FRAME)
+        self.printer.show(Panel(text, title=title, title_align="left", border_style=style))
+        number = f"step {header.step_number} of {header.steps}  "
+        self.printer.line(f"{number}{step.id}: {purpose(step)}", "bold", hanging=len(number))
 
     def findings(self, findings: Sequence[Finding]) -> None:
         """One line a check, with its verdict in words and colour, and the sources that could not be read."""
         for one in findings:
-            text = styled(f"  {one.verdict.value.upper():<8}", VERDICT_STYLE[one.verdict])
-            text.append(plain(one.summary or one.reading.reason))
-            if one.verdict is Verdict.UNKNOWN:
-                text.append(f" [{plain(one.reading.reason)}]")
-            else:
-                text.append(f"  ({describe(one.reading.value, one.reading.unit)} of {one.reading.limit})", "dim")
-            self.printer.show(text)
+            mark = f"  {one.verdict.value.upper():<8} "
+            text = styled(mark, VERDICT_STYLE[one.verdict])
+            lines = wrapped(finding_words(one), self.printer.width, len(mark))
+            self.printer.show(text.append("\n".join(lines).lstrip(" ")))
 
     def card(self, card: Card) -> None:
         """The proposal: what it does in words, then everything a signer compares."""
         from rich.panel import Panel
 
         word, style = MODES[self.mode]
-        self.printer.show(Panel(card_group(card), title=f" {word} PROPOSAL ", title_align="left", border_style=style))
+        text = card_text(card, self.printer.width - FRAME)
+        self.printer.show(Panel(text, title=f" {word} PROPOSAL ", title_align="left", border_style=style))
 
     def say(self, text: str, tone: Literal["plain", "good", "bad", "warn"] = "plain") -> None:
         """One line; good and bad are also words."""
-        self.printer.show(styled(MARKS[tone], TONES[tone]).append(plain(text)))
+        lines = wrapped(plain(text), self.printer.width, len(MARKS[tone]))
+        self.printer.show(styled(MARKS[tone], TONES[tone]).append("\n".join(lines).lstrip(" ")))
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -98,23 +97,52 @@ def styled(text: str, style: str) -> Text:
     return Text(text, style=style)
 
 
-def header_text(header: Header) -> Text:
-    """The chain, its block and its age, the time since detection, the next deadline."""
-    parts = [plain(header.incident)]
+def finding_words(finding: Finding) -> str:
+    """The check, its block, and what it read; the number and its limit where the summary does not say them."""
+    reading = finding.reading
+    words = f"{finding.check} at block {finding.block.number}: {finding.summary or reading.reason}"
+    if finding.verdict is Verdict.UNKNOWN:
+        return plain(f"{words} [{reading.reason}]" if finding.summary else words)
+    value = describe(reading.value, reading.unit)
+    return plain(words if value in words else f"{words} ({value}, limit {reading.limit})")
+
+
+def header_text(header: Header, width: int) -> Text:
+    """The incident, the chain's block and its age, the time since detection, the next deadline; broken between."""
+    text, column = styled("", ""), 0
+    for words, style in header_parts(header):
+        if column and column + 3 + len(words) > width:
+            text.append("\n")
+            column = 0
+        gap = " · " if column else ""
+        text.append(gap).append(words, style)
+        column += len(gap) + len(words)
+    return text
+
+
+def header_parts(header: Header) -> Iterator[tuple[str, str]]:
+    """What is never broken: words and style."""
+    yield plain(header.incident), ""
     if header.block is not None:
         moment = datetime.fromtimestamp(header.block.timestamp, UTC)
-        parts.append(f"{header.block.chain} block {header.block.number} at {moment:%Y-%m-%d %H:%M:%S} UTC")
+        yield f"{plain(header.block.chain)} block {header.block.number}", ""
+        yield f"{moment:%Y-%m-%d %H:%M:%S} UTC{local_time(moment) if header.mode == 'live' else ''}", ""
     if header.block_age is not None:
-        parts.append(f"{format_duration(header.block_age)} old")
+        yield f"{format_duration(header.block_age)} old", ""
     if header.since_detection is not None:
-        parts.append(f"detected {format_duration(header.since_detection)} ago")
-    text = styled(" · ".join(parts), "")
+        yield f"detected {format_duration(header.since_detection)} ago", ""
     if header.deadline_in is not None:
         late = header.deadline_in < 0
-        words = f"deadline passed {format_duration(-header.deadline_in)} ago" if late else ""
-        words = words or f"deadline in {format_duration(header.deadline_in)}"
-        text.append(f" · {words}", "bold red" if late else "yellow")
-    return text
+        if late:
+            yield f"deadline passed {format_duration(-header.deadline_in)} ago", "bold red"
+        else:
+            yield f"deadline in {format_duration(header.deadline_in)}", "yellow"
+
+
+def local_time(moment: datetime) -> str:
+    """The same moment on the reader's clock, where that differs from UTC."""
+    local = moment.astimezone()
+    return f" ({local:%H:%M} {local:%Z})" if local.utcoffset() else ""
 
 
 def purpose(step: Step) -> str:
@@ -132,57 +160,3 @@ def purpose(step: Step) -> str:
     if isinstance(step, RestoreStep):
         return f"undo {step.restore} through {step.by}"
     return step.verb
-
-
-def card_group(card: Card) -> Group:
-    """Label and value; a hash has a line of its own, so that it can be compared and copied whole at 80 columns."""
-    from rich.console import Group
-    from rich.table import Table
-
-    things: list[RenderableType] = []
-    table: Table | None = None
-    for label, value, style in card_rows(card):
-        if value.startswith("0x") and len(value) > LONGEST_BESIDE:
-            things += [styled(label, "dim"), styled(f"  {plain(value)}", style)]
-            table = None
-            continue
-        if table is None:
-            table = Table.grid(padding=(0, 2))
-            table.add_column(style="dim", no_wrap=True, min_width=LABEL_WIDTH)
-            table.add_column(overflow="fold")
-            things.append(table)
-        table.add_row(label, styled(plain(value), style))
-    return Group(*things)
-
-
-def card_rows(card: Card) -> Iterator[tuple[str, str, str]]:
-    """Every row of a card: label, value, style."""
-    for number, call in enumerate(card.calls, 1):
-        yield from call_rows(number, len(card.calls), call)
-    for dropped in card.dropped:
-        yield "dropped", dropped, "yellow"
-    yield "Safe", card.safe, ""
-    owners = f"{card.threshold} of {len(card.owners)} owners: {', '.join(card.owners)}"
-    yield "signers", owners, ""
-    yield "chain, nonce", f"{card.chain_id}, {card.nonce}", ""
-    for name, value in card.hashes.items():
-        yield name, value, "bold" if name == "safeTxHash" else ""
-    yield "agreed by", ", ".join(card.agreed_by), ""
-    yield "simulation", card.simulation, "green"
-    for shown in card.shows:
-        yield "will show", shown, ""
-    for unchanged in card.unchanged:
-        yield "stays", unchanged, ""
-    if card.reopening:
-        yield "reopening", card.reopening, "yellow"
-
-
-def call_rows(number: int, calls: int, call: CallLine) -> Iterator[tuple[str, str, str]]:
-    """One call: its label, what it does, how it is encoded, and its traps."""
-    place = f"call {number} of {calls}"
-    yield place, call.label, "bold"
-    yield "", call.plain, ""
-    args = ", ".join(f"{name} = {value}" for name, value in call.args.items())
-    yield "", f"{call.to}.{call.function}  {args}", "dim"
-    for trap in call.traps:
-        yield "know", trap, "yellow"

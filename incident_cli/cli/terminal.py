@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from incident_cli.cli import settings
+from incident_cli.cli.wrapping import wrapped
 from incident_cli.errors import IncidentError, NeedsTerminal
 from incident_cli.flows.desk import Answer, Back, Note, Prompt, Reply, Skip, Stop
 from incident_cli.text import plain, plain_lines
@@ -45,21 +46,33 @@ class Printer:
             )
         return self.consoles[0]
 
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 80 where there is none."""
+        return self.console.width
+
     def show(self, *things: RenderableType) -> None:
         """Renderables that were built from sanitised text."""
         for thing in things:
             self.console.print(thing)
 
-    def line(self, text: str = "", style: str = "") -> None:
-        """One line, sanitised; long lines wrap at words and full values are never cut."""
-        self.console.print(plain(text), style=style or None)
+    def line(self, text: str = "", style: str = "", hanging: int = 0) -> None:
+        """One line, sanitised; a long one wraps at words, indented by `hanging`, and no value is ever cut."""
+        self.write(wrapped(plain(text), self.width, hanging, first=0), style)
+
+    def write(self, lines: Sequence[str], style: str = "") -> None:
+        """Lines that were wrapped before; what is still too long is the terminal's to wrap."""
+        for line in lines:
+            self.console.print(line, style=style or None, soft_wrap=True)
 
     def error(self, problem: IncidentError) -> None:
         """What happened and what to do next."""
         for number, line in enumerate(plain_lines(problem.message)):
-            self.console.print(("error: " if number == 0 and not POSITION.match(line) else "") + line, style="bold red")
+            placed = number > 0 or POSITION.match(line)
+            text = line if placed else f"error: {line}"
+            self.write([line] if placed else wrapped(text, self.width, 7, first=0), "bold red")
         if problem.hint:
-            self.line(f"next: {problem.hint}", "yellow")
+            self.line(f"next: {problem.hint}", "yellow", hanging=6)
 
 
 POSITION = re.compile(r".*:\d+:\d+: error\[")
@@ -103,9 +116,9 @@ class Asker:
     def introduce(self, prompt: Prompt) -> None:
         """The question and its choices."""
         self.printer.line()
-        self.printer.line(f"? {prompt.text}", "bold")
+        self.printer.line(f"? {prompt.text}", "bold", hanging=2)
         for number, (word, meaning) in enumerate(prompt.choices):
-            self.printer.line(f"    {word:<6} {meaning}{' (default)' if number == 0 else ''}")
+            self.printer.line(f"    {word:<6} {meaning}{' (default)' if number == 0 else ''}", hanging=11)
 
     def read(self, prompt: Prompt) -> str:
         """One line from the terminal, through prompt_toolkit on stderr."""
@@ -161,7 +174,7 @@ class Asker:
         if prompt.help:
             self.printer.line(prompt.help, "cyan")
         for word, meaning in MOVES:
-            self.printer.line(f"    {word:<12} {meaning}", "cyan")
+            self.printer.line(f"    {word:<12} {meaning}", "cyan", hanging=17)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from incident_cli.errors import Refused
-from incident_cli.evm import ZERO, Address, Block, checksummed, hex_bytes, keccak, to_hex
+from incident_cli.drills.engine_rules import check, gas_before_execution, receipt_of
+from incident_cli.drills.engine_values import (
+    Emitted,
+    Executed,
+    InvalidTransaction,
+    Mined,
+    Receipt,
+    Reverted,
+    Topics,
+    UnknownBlock,
+    emitted_in,
+    matches,
+)
+from incident_cli.evm import ZERO, Address, Block, hex_bytes, keccak, to_hex
 from incident_cli.text import plain
 
 GAS_LIMIT = 60_000_000
@@ -21,83 +33,6 @@ CALL_GAS = 50_000_000
 BASE_FEE = 10**9
 COINBASE = b"\xc0" * 20
 ANCESTORS = 256
-NEWEST_TYPE = 2
-TRANSFER_GAS, CREATE_GAS = 21_000, 32_000
-TOKENS_PER_BYTE, FLOOR_PER_TOKEN = 4, 10  # EIP-7623
-
-Topics = Sequence[Sequence[bytes] | None]
-
-
-class InvalidTransaction(Refused):
-    """The transaction may not enter a block: its nonce, funds, fee, gas, chain or signature is wrong."""
-
-
-class Reverted(Exception):
-    """The call failed: `data` is what it reverted with, `reason` why it halted where it did not revert."""
-
-    def __init__(self, data: bytes, reason: str = "") -> None:
-        super().__init__(reason or "execution reverted")
-        self.data, self.reason = data, reason
-
-
-class UnknownBlock(LookupError):
-    """There is no such block on this chain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One event: the contract that emitted it, its topics of 32 bytes each, and its data."""
-
-    address: Address
-    topics: tuple[bytes, ...]
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a transaction: `status` 1 or 0, `first_log` its first log's place in the block, fees in wei."""
-
-    transaction_hash: str
-    index: int
-    block_number: int
-    block_hash: str
-    status: int
-    gas_used: int
-    cumulative_gas: int
-    logs: tuple[Log, ...]
-    first_log: int
-    contract_address: Address | None
-    sender: Address
-    to: Address | None
-    effective_gas_price: int
-    bloom: int
-    type: int
-
-
-@dataclass(frozen=True, slots=True)
-class Emitted:
-    """A log in its place: `index` counts within the block."""
-
-    log: Log
-    index: int
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """A block and the receipts of its transactions, in order."""
-
-    block: Block
-    receipts: tuple[Receipt, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """Executed in a block not yet sealed: py-evm's transaction and receipt, and ours without a block hash."""
-
-    transaction: Any
-    encoded: Any
-    receipt: Receipt
 
 
 class Engine:
@@ -330,70 +265,9 @@ class Engine:
         return mined
 
 
-def receipt_of(
-    header: Any, transaction: Any, computation: Any, encoded: Any, gas_used: int, before: Sequence[Executed]
-) -> Receipt:
-    """Our receipt of an executed transaction; the block's hash is not known yet."""
-    created, tip = computation.msg.is_create, transaction.max_priority_fee_per_gas + header.base_fee_per_gas
-    return Receipt(
-        transaction_hash=to_hex(transaction.hash),
-        index=len(before),
-        block_number=header.block_number,
-        block_hash="",
-        status=0 if computation.is_error else 1,
-        gas_used=gas_used,
-        cumulative_gas=encoded.gas_used,
-        logs=tuple(
-            Log(checksummed(one.address), tuple(topic.to_bytes(32, "big") for topic in one.topics), bytes(one.data))
-            for one in encoded.logs
-        ),
-        first_log=sum(len(one.receipt.logs) for one in before),
-        contract_address=checksummed(computation.msg.storage_address) if created else None,
-        sender=checksummed(transaction.sender),
-        to=None if created else checksummed(transaction.to),
-        effective_gas_price=min(transaction.max_fee_per_gas, tip),
-        bloom=encoded.bloom,
-        type=transaction.type_id or 0,
-    )
-
-
-def check(transaction: Any, chain_id: int, gas_left: int) -> None:
-    """What py-evm leaves unchecked, or would say less plainly; raises InvalidTransaction."""
-    least = max(transaction.intrinsic_gas, gas_before_execution(transaction.to or None, transaction.data)[1])
-    if (transaction.type_id or 0) > NEWEST_TYPE:
-        raise InvalidTransaction(f"the drill's chain takes transactions of type 0 to {NEWEST_TYPE}")
-    if transaction.chain_id not in (None, chain_id):
-        raise InvalidTransaction(f"signed for chain {transaction.chain_id}, this is chain {chain_id}")
-    if not least <= transaction.gas <= gas_left:
-        raise InvalidTransaction(f"{transaction.gas} gas: it needs {least} to begin, and the block has {gas_left} left")
-    if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
-        raise InvalidTransaction("the priority fee is above the greatest fee")
-
-
-def gas_before_execution(to: object, data: bytes) -> tuple[int, int]:
-    """The intrinsic gas of a transaction, and the least it pays for its data (EIP-7623)."""
-    zeros = data.count(0)
-    tokens = zeros + TOKENS_PER_BYTE * (len(data) - zeros)
-    intrinsic = TRANSFER_GAS + TOKENS_PER_BYTE * tokens + (CREATE_GAS if to is None else 0)
-    return intrinsic, TRANSFER_GAS + FLOOR_PER_TOKEN * tokens
-
-
 def succeeded(computation: Any) -> Any:
     """The execution; raises Reverted where it failed: with its data, or with the reason it halted for."""
     if computation.is_error:
         reason = plain(computation.error) if computation.should_burn_gas else ""
         raise Reverted(bytes(computation.output), reason)
     return computation
-
-
-def emitted_in(mined: Mined) -> Iterator[Emitted]:
-    """The logs of a block in order."""
-    for receipt in mined.receipts:
-        for place, log in enumerate(receipt.logs):
-            yield Emitted(log, receipt.first_log + place, receipt)
-
-
-def matches(log: Log, topics: Topics) -> bool:
-    """Whether a log has these topics at their places."""
-    pairs = zip(log.topics, topics, strict=False)
-    return len(topics) <= len(log.topics) and all(allowed is None or topic in allowed for topic, allowed in pairs)

@@ -24,7 +24,7 @@ class LiveWorld:
         self.listener: Listener | None = None
 
     def submit(self, raw: bytes) -> str:
-        """Mine a signed transaction in the next block; raises engine.InvalidTransaction."""
+        """Mine a signed transaction in the next block; raises engine_values.InvalidTransaction."""
         self._turn([raw], self.world.engine.block_time)
         return to_hex(keccak(raw))
 

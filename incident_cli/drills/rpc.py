@@ -13,44 +13,56 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
-from incident_cli.drills.engine import Emitted, Engine, Receipt, Reverted, UnknownBlock
+from incident_cli.drills.engine import Engine
+from incident_cli.drills.engine_values import Reverted, UnknownBlock
+from incident_cli.drills.rpc_render import (
+    base_fee_after,
+    block_json,
+    log_json,
+    receipt_json,
+    rewards,
+    transaction_json,
+)
+from incident_cli.drills.rpc_values import (
+    BAD_PARAMS,
+    FAILED,
+    INTERNAL,
+    INVALID_REQUEST,
+    NO_METHOD,
+    PARSE_ERROR,
+    REVERTED,
+    SLOT,
+    TOO_MUCH,
+    Fault,
+    address_of,
+    call_of,
+    count_of,
+    data_of,
+    hash_of,
+    listed,
+    quantity,
+    text_of,
+)
 from incident_cli.errors import IncidentError
-from incident_cli.evm import ADDRESS, BYTES32, ZERO, Address, hex_bytes, to_hex
+from incident_cli.evm import hex_bytes, to_hex
 from incident_cli.text import plain
 from incident_cli.transport import Json, Request, RpcError
 
-PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
-FAILED, TOO_MUCH, REVERTED = -32000, -32005, 3
 BODY_LIMIT, BATCH_LIMIT, DEPTH_LIMIT = 2**20, 200, 16
 LOGS_RANGE, HISTORY_LIMIT = 10_000, 1_024
 LONGEST_ADVANCE = 366 * 86_400
 PRIORITY_FEE = 10**9
-QUANTITY = re.compile(r"0x(?:0|[1-9a-fA-F][0-9a-fA-F]{0,63})")
-SLOT = re.compile(r"0x[0-9a-fA-F]{1,64}")
-HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 UNNESTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^\[\]{}"]++', re.DOTALL)
-HEADER_FIELDS = (
-    "hash parent_hash state_root mix_hash nonce extra_data withdrawals_root parent_beacon_block_root requests_hash"
-    " timestamp difficulty gas_used gas_limit base_fee_per_gas blob_gas_used excess_blob_gas"
-)
 
 
 class Writer(Protocol):
     """Whoever owns the chain and mines its blocks."""
 
     def submit(self, raw: bytes) -> str:
-        """Mine a signed transaction and return its hash (0x); raises engine.InvalidTransaction."""
+        """Mine a signed transaction and return its hash (0x); raises engine_values.InvalidTransaction."""
 
     def advance(self, seconds: int) -> None:
         """Let this many seconds pass on the chain, in at least one block."""
-
-
-class Fault(Exception):
-    """One request cannot be answered."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.error = RpcError(code, plain(message))
 
 
 class Rpc:
@@ -114,7 +126,7 @@ class Rpc:
             return RpcError(FAILED, plain(problem))
 
     def place(self, wanted: Json) -> int:
-        """The number of the block that a number, tag or hash names; raises Fault or engine.UnknownBlock."""
+        """The number of the block that a number, tag or hash names; raises Fault or engine_values.UnknownBlock."""
         if isinstance(wanted, dict) and "blockHash" in wanted:
             return self.engine.block_number(hash_of(wanted["blockHash"]))
         wanted = wanted.get("blockNumber") if isinstance(wanted, dict) else wanted
@@ -245,155 +257,3 @@ def error_reply(identity: Json, error: RpcError) -> Json:
     """The reply of a request that failed."""
     body: dict[str, Json] = {"code": error.code, "message": error.message}
     return {"jsonrpc": "2.0", "id": identity, "error": body | ({"data": error.data} if error.data else {})}
-
-
-def text_of(value: Json, pattern: re.Pattern[str], wanted: str) -> str:
-    """Text of this form; raises Fault saying what was wanted."""
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise Fault(BAD_PARAMS, f"{wanted} is needed, not {plain(value, 80)}")
-    return value
-
-
-def quantity(value: Json, wanted: str) -> int:
-    """An integer as JSON-RPC writes it: 0x and no leading zero."""
-    return int(text_of(value, QUANTITY, wanted), 16)
-
-
-def count_of(value: Json, wanted: str) -> int:
-    """A count, which clients write as a quantity or as a plain number."""
-    return value if type(value) is int and value >= 0 else quantity(value, wanted)
-
-
-def address_of(value: Json) -> Address:
-    """An address in any case of letters."""
-    return Address(text_of(value, ADDRESS, "an address"))
-
-
-def hash_of(value: Json) -> str:
-    """A hash of 32 bytes, lower-case."""
-    return text_of(value, BYTES32, "32 bytes in hex").lower()
-
-
-def data_of(value: Json) -> bytes:
-    """Bytes of any length."""
-    return hex_bytes(text_of(value, HEX, "data in hex"))
-
-
-def listed(value: Json) -> list[Json]:
-    """Nothing, one or several, as filters write them."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def call_of(wanted: Json) -> dict[str, Any]:
-    """To, data, sender and value of a call, as Engine names them; the sender may be left out."""
-    if not isinstance(wanted, dict):
-        raise Fault(BAD_PARAMS, "a call is an object")
-    to, sender, value = wanted.get("to"), wanted.get("from"), wanted.get("value")
-    data = {data_of(wanted[key]) for key in ("input", "data") if wanted.get(key) is not None} or {b""}
-    if len(data) > 1:
-        raise Fault(BAD_PARAMS, "input and data differ")
-    return {
-        "to": None if to is None else address_of(to),
-        "data": data.pop(),
-        "sender": ZERO if sender is None else address_of(sender),
-        "value": 0 if value is None else quantity(value, "a value"),
-    }
-
-
-def rewards(engine: Engine, number: int, shares: Sequence[float]) -> Json:
-    """The priority fee at each percentile of a block's gas, in wei."""
-    fee, used = engine.header(number).base_fee_per_gas, engine.header(number).gas_used
-    tips = sorted((one.effective_gas_price - fee, one.gas_used) for one in engine.mined(number).receipts)
-    reached = [(tip, sum(gas for _, gas in tips[: place + 1])) for place, (tip, _) in enumerate(tips)]
-    return [hex(next((tip for tip, gas in reached if gas * 100 >= share * used), 0)) for share in shares]
-
-
-def base_fee_after(engine: Engine, number: int) -> int:
-    """The base fee of the block after this one, in wei (EIP-1559)."""
-    from eth.vm.forks.london.headers import calculate_expected_base_fee_per_gas
-
-    return int(calculate_expected_base_fee_per_gas(engine.header(number)))
-
-
-def shown(value: Any) -> Json:
-    """A value as JSON-RPC writes it: bytes as hex, integers as quantities."""
-    return to_hex(value) if isinstance(value, bytes) else hex(value) if type(value) is int else value
-
-
-def fields(source: Any, names: str) -> dict[str, Json]:
-    """These attributes, under their names in JSON-RPC."""
-    return {name[0].lower() + name.title().replace("_", "")[1:]: shown(getattr(source, name)) for name in names.split()}
-
-
-def block_json(engine: Engine, number: int, full: bool) -> Json:
-    """A block as JSON-RPC shows it."""
-    import rlp
-    from eth.vm.forks.prague.blocks import PragueBlock
-
-    header, receipts = engine.header(number), engine.mined(number).receipts
-    sealed = PragueBlock(header, [engine.transaction(one.transaction_hash) for one in receipts], [])
-    return {
-        **fields(header, HEADER_FIELDS),
-        "number": hex(number),
-        "miner": to_hex(header.coinbase),
-        "sha3Uncles": to_hex(header.uncles_hash),
-        "transactionsRoot": to_hex(header.transaction_root),
-        "receiptsRoot": to_hex(header.receipt_root),
-        "logsBloom": f"0x{header.bloom:0512x}",
-        "size": hex(len(rlp.encode(sealed))),
-        "transactions": [transaction_json(engine, one) if full else one.transaction_hash for one in receipts],
-        "uncles": [],
-        "withdrawals": [],
-    }
-
-
-def place_json(receipt: Receipt) -> dict[str, Json]:
-    """Where a transaction was mined."""
-    return fields(receipt, "block_hash block_number") | {"transactionIndex": hex(receipt.index)}
-
-
-def transaction_json(engine: Engine, receipt: Receipt | None) -> Json:
-    """A transaction as JSON-RPC shows it, null where there is none; its gas price is the one it paid."""
-    if receipt is None:
-        return None
-    sent: Any = engine.transaction(receipt.transaction_hash)
-    names = "nonce gas value r s" if sent.chain_id is None else "nonce gas value r s chain_id"
-    body = place_json(receipt) | fields(receipt, "type") | fields(sent, names)
-    body |= {"hash": receipt.transaction_hash, "input": to_hex(sent.data), "from": receipt.sender.lower()}
-    body |= {"to": receipt.to and receipt.to.lower(), "gasPrice": hex(receipt.effective_gas_price)}
-    if receipt.type == 0:
-        return body | {"v": hex(sent.v)}
-    lists = [{"address": to_hex(at), "storageKeys": [f"0x{key:064x}" for key in keys]} for at, keys in sent.access_list]
-    body |= {"v": hex(sent.y_parity), "yParity": hex(sent.y_parity), "accessList": cast(Json, lists)}
-    if receipt.type >= 2:
-        body |= fields(sent, "max_fee_per_gas max_priority_fee_per_gas")
-    return body
-
-
-def receipt_json(receipt: Receipt | None) -> Json:
-    """A receipt as JSON-RPC shows it, null where there is none."""
-    if receipt is None:
-        return None
-    return {
-        **place_json(receipt),
-        **fields(receipt, "transaction_hash type status gas_used effective_gas_price"),
-        "cumulativeGasUsed": hex(receipt.cumulative_gas),
-        "from": receipt.sender.lower(),
-        "to": receipt.to and receipt.to.lower(),
-        "contractAddress": receipt.contract_address and receipt.contract_address.lower(),
-        "logsBloom": f"0x{receipt.bloom:0512x}",
-        "logs": [log_json(Emitted(log, receipt.first_log + at, receipt)) for at, log in enumerate(receipt.logs)],
-    }
-
-
-def log_json(emitted: Emitted) -> Json:
-    """A log as JSON-RPC shows it."""
-    return {
-        **place_json(emitted.receipt),
-        "data": to_hex(emitted.log.data),
-        "topics": [to_hex(topic) for topic in emitted.log.topics],
-        "transactionHash": emitted.receipt.transaction_hash,
-        "address": emitted.log.address.lower(),
-        "logIndex": hex(emitted.index),
-        "removed": False,
-    }

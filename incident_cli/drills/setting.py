@@ -8,6 +8,7 @@ from incident_cli.drills.world import CHAIN_ID, World
 from incident_cli.evm import to_hex
 
 IN_PROCESS = "http://127.0.0.1/"
+HEARTBEAT = "24s"  # the keeper pushes every feed in every block of 12 s
 
 
 def deployment_text(world: World, url: str = IN_PROCESS) -> str:
@@ -31,6 +32,7 @@ def deployment_text(world: World, url: str = IN_PROCESS) -> str:
         lines += [f"  {name}:", f'    id: "{to_hex(identifier)}"', "    slots:"]
         lines.append(f"      feed: {binding({'feed': at.feeds[name]})}")
         lines.append(f"      reference: {binding({'feed': at.references[name]})}")
+        lines.append(f"    params: {{heartbeat: {HEARTBEAT}}}")
     return "\n".join(lines) + "\n"
 
 

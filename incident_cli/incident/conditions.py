@@ -68,7 +68,8 @@ LASTING = {"quiet_for": Verdict.QUIET, "firing_for": Verdict.FIRING}
 def lasting(history: Sequence[Finding], verdict: Verdict, duration: object) -> Value:
     """Whether a verdict has lasted: samples no farther apart than a quarter of the duration, and no other between.
 
-    Too few samples are unknown, never quiet: one sample now and one an hour ago do not show an hour of quiet.
+    Too few samples, or an unknown one among them, are unknown, never quiet: one sample now and one an hour ago do
+    not show an hour of quiet.
     """
     if not isinstance(duration, int):
         return Unknown("the duration is unknown")
@@ -83,6 +84,10 @@ def lasting(history: Sequence[Finding], verdict: Verdict, duration: object) -> V
     for finding in reversed(history):
         if earliest - finding.block.timestamp > longest_gap:
             break
+        if finding.verdict is Verdict.UNKNOWN:
+            return Unknown(
+                f"a sample {latest - finding.block.timestamp} s earlier is unknown: {finding.reading.reason}"
+            )
         if finding.verdict is not verdict:
             return False
         earliest = finding.block.timestamp

@@ -102,6 +102,8 @@ class Review:
         if isinstance(step, CheckStep):
             self.checks(step)
         if isinstance(step, VerifyStep):
+            if not step.verify:
+                self.wrong(step.place, "no-proof", "a verify step has at least one expression: nothing proves nothing")
             for formula in step.verify:
                 self.formula(step.place, formula)
         if isinstance(step, ContainStep):
@@ -116,6 +118,8 @@ class Review:
                 self.wrong(step.place, "unknown-step", message, transition.to, self.declared_steps)
 
     def checks(self, step: CheckStep) -> None:
+        if not step.check:
+            self.wrong(step.place, "no-checks", "a check step names at least one check: none would always be quiet")
         for check in step.check:
             if check not in self.declared_checks:
                 message = f"{check!r} is no check of this runbook"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import pytest
@@ -38,7 +38,7 @@ def served(price: int, updated_at: int = NOW - 12, round_id: int = 7, answered_i
     return (round_id, price, updated_at, updated_at, answered_in)
 
 
-def snapshot(rounds: dict[str, Answer], decimals: dict[str, Answer] | None = None) -> Snapshot:
+def snapshot(rounds: Mapping[str, Answer], decimals: Mapping[str, Answer] | None = None) -> Snapshot:
     answers: dict[Read, Answer] = {}
     for name, answer in rounds.items():
         answers[SLOTS[name].read("latest_round")] = answer
@@ -51,7 +51,7 @@ def divergence(count: int = 2, limit: int = 150, reference: str | None = "refere
     return OracleDivergence(sources=sources, reference=reference, max=limit, place=HERE)
 
 
-def judged(check: Check, rounds: dict[str, Answer], decimals: dict[str, Answer] | None = None) -> Reading:
+def judged(check: Check, rounds: Mapping[str, Answer], decimals: Mapping[str, Answer] | None = None) -> Reading:
     return check.judge(SLOTS, snapshot(rounds, decimals))
 
 
@@ -112,7 +112,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 @pytest.mark.parametrize("where", ["feed", "reference"])
 def test_an_answer_that_must_not_be_believed_makes_a_divergence_unknown(bad: tuple[object, ...], where: str) -> None:
-    rounds: dict[str, Answer] = {"feed": served(5), "reference": served(5)} | {where: bad}
+    rounds: dict[str, Answer] = {"feed": served(5), "reference": served(5), where: bad}
     reading = judged(divergence(), rounds)
     assert (reading.holds, reading.value) == (None, None)
     assert reading.reason.startswith(f"{where}: ")
@@ -155,7 +155,12 @@ def source(slot: str, independence: str) -> PriceSource:
         ((source("feed", "a"), source("reference", "b")), None, 1, "must name one of them"),
         ((source("feed", "a"), source("reference", "b")), "third", 1, "must name one of them"),
         ((source("feed", "a"), source("reference", "b")), "feed", 0, "more than 0 bps"),
-        ((source("feed", "a"), source("reference", "b"), source("third", "c")), "nothing", 1, "must name one of the sources"),
+        (
+            (source("feed", "a"), source("reference", "b"), source("third", "c")),
+            "nothing",
+            1,
+            "must name one of the sources",
+        ),
     ],
 )
 def test_parameters_that_cannot_be_right_are_refused(
@@ -179,7 +184,9 @@ def test_every_kind_is_registered_with_its_explanation_and_what_it_reads() -> No
 
 
 def readings(holds: bool | None) -> Reading:
-    return Reading(holds, None if holds is None else 200, 150, "bps", "because", (SourceReading("feed", "a", 39 * 10**20, NOW),))
+    return Reading(
+        holds, None if holds is None else 200, 150, "bps", "because", (SourceReading("feed", "a", 39 * 10**20, NOW),)
+    )
 
 
 def walked(samples: Sequence[tuple[int, bool | None]], lasting: int) -> list[Finding]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from incident_cli.abi import decode, encode, encode_call, parse_signature
 from incident_cli.drills.accounts import Account, Order, account, created_address
 from incident_cli.drills.artefacts import artefact
-from incident_cli.drills.engine import Engine, Receipt, Reverted
+from incident_cli.drills.engine import Engine
+from incident_cli.drills.engine_values import Receipt, Reverted
 from incident_cli.evm import ZERO, Address, keccak
 
 ETH, BTC = b"E" * 32, b"B" * 32

@@ -8,7 +8,8 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incident_cli.drills.engine import CALL_GAS, Engine, InvalidTransaction, Reverted, UnknownBlock
+from incident_cli.drills.engine import CALL_GAS, Engine
+from incident_cli.drills.engine_values import InvalidTransaction, Reverted, UnknownBlock
 from incident_cli.evm import Address, checksummed, keccak
 
 CHAIN = 31_337

@@ -8,7 +8,8 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incident_cli.drills.engine import Engine, InvalidTransaction
+from incident_cli.drills.engine import Engine
+from incident_cli.drills.engine_values import InvalidTransaction
 from incident_cli.drills.rpc import BODY_LIMIT, METHODS, Rpc
 from incident_cli.evm import Address, checksummed
 from incident_cli.transport import Json, Request, RpcError

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from incident_cli.abi import decode, encode_call, parse_signature
 from incident_cli.drills import safe_setup
 from incident_cli.drills.accounts import Account
-from incident_cli.drills.engine import InvalidTransaction, Receipt
+from incident_cli.drills.engine_values import InvalidTransaction, Receipt
+from incident_cli.drills.founding import POOL, TIMELOCK_DELAY, encoded
 from incident_cli.drills.scenario import Fault, Scenario
-from incident_cli.drills.world import GENESIS_TIME, POOL, TIMELOCK_DELAY, Turn, World, encoded, turn_from_json
+from incident_cli.drills.world import GENESIS_TIME, Turn, World, turn_from_json
 from incident_cli.evm import ZERO, Address, keccak
 
 MOVED = Scenario(

@@ -10,7 +10,8 @@ from importlib import resources
 from incident_cli.abi import encode, encode_call, parse_signature
 from incident_cli.chain.multicall import MULTICALL3
 from incident_cli.drills.accounts import Account, Order, account, created_address
-from incident_cli.drills.engine import Engine, Mined
+from incident_cli.drills.engine import Engine
+from incident_cli.drills.engine_values import Mined
 from incident_cli.drills.rpc import Rpc
 from incident_cli.drills.safe_setup import SETUP, multicall3_code
 from incident_cli.evm import ZERO, Address, Call, CallRead, keccak, to_hex

@@ -115,7 +115,13 @@ def test_what_already_holds_is_satisfied_and_asks_for_no_role() -> None:
 
 @pytest.mark.parametrize(
     ("capacity", "period", "satisfied"),
-    [(250_000, 3_600, True), (249_999, 3_600, True), (250_000, 3_599, False), (250_001, 3_600, False), (1, 86_400, True)],
+    [
+        (250_000, 3_600, True),
+        (249_999, 3_600, True),
+        (250_000, 3_599, False),
+        (250_001, 3_600, False),
+        (1, 86_400, True),
+    ],
 )
 def test_a_limit_is_satisfied_by_a_tighter_one_only(capacity: int, period: int, satisfied: bool) -> None:
     lever = pull("limit_withdrawals", capacity=Amount(250_000, USDC), per=3_600)
@@ -125,7 +131,7 @@ def test_a_limit_is_satisfied_by_a_tighter_one_only(capacity: int, period: int, 
 
 def test_without_the_role_it_is_refused() -> None:
     lever = pull("pause_market", by=EXCHANGE, market=MARKET)
-    with pytest.raises(Refused, match="does not hold the role exchange.pause_market needs"):
+    with pytest.raises(Refused, match=r"does not hold the role exchange.pause_market needs"):
         plan(lever, answering(lever, market_paused=False, **roles()))
 
 
@@ -162,8 +168,8 @@ def test_read_modify_write_keeps_the_flags_already_set(tmp_path: Path, flags: tu
 
 def test_one_missing_flag_stops_a_read_modify_write(tmp_path: Path) -> None:
     lever = Pull(comet(tmp_path), "pause", {"supply": True, "withdraw": True}, COUNCIL)
-    known = {one: False for one in ("supply_paused", "transfer_paused", "withdraw_paused", "buy_paused")}
-    with pytest.raises(Unread, match="comet.absorb_paused could not be read"):
+    known = dict.fromkeys(("supply_paused", "transfer_paused", "withdraw_paused", "buy_paused"), False)
+    with pytest.raises(Unread, match=r"comet.absorb_paused could not be read"):
         plan(lever, answering(lever, guardian=COUNCIL, **known))
 
 

@@ -26,7 +26,7 @@ reads:
   guardian: {on: exchange, call: "guardian( returns (address)"}
 levers:
   class: {does: x, scope: markets, on: exchange, call: "stop()", expect: {}, writes: [], irreversible: true}
-  halt: {does: "", scope: market, on: exchange, call: "stop()", expect: {paused: "True or"}, writes: [exchange], irreversible: yes}
+  halt: {does: "", scope: market, on: exchange, call: "stop()", expect: {paused: "1 or"}, writes: [], irreversible: yes}
 """
 MISNAMED = """protocol: misnamed
 source: nowhere
@@ -73,7 +73,8 @@ def test_every_shipped_protocol_file_is_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "artefact"), [("drill-exchange", "options_exchange"), ("timelock", "timelock"), ("chainlink-feed", "price_feed")]
+    ("name", "artefact"),
+    [("drill-exchange", "options_exchange"), ("timelock", "timelock"), ("chainlink-feed", "price_feed")],
 )
 def test_every_signature_is_the_contracts_own(name: str, artefact: str) -> None:
     protocol, known = shipped(name), functions(artefact)

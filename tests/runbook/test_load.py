@@ -103,6 +103,7 @@ def test_a_sound_runbook_keeps_its_order_and_types(tmp_path: Path) -> None:
         ("slot: feed", "slot: council", ["unknown-read", "unknown-read"]),
         ("protocol: timelock", "protocol: ../timelock", ["bad-value"]),
         ("check: [stale]", "check: []", ["no-checks"]),
+        ("{id: reopen", "{id: prove, verify: []}\n  - {id: reopen", ["no-proof"]),
         ("id: reopen", "id: detect", ["duplicate-step", "duplicate-step"]),
         ("only_by_goto: true", "only_by_goto: yes", ["bad-value"]),
         ("schema: incident/v1", "schema: incident/v1\nauthority: []", ["unknown-key"]),
@@ -110,7 +111,9 @@ def test_a_sound_runbook_keeps_its_order_and_types(tmp_path: Path) -> None:
         ('manual: "Say why."', "notify: {audience: public}", ["one-verb"]),
     ],
 )
-def test_each_fault_is_told_once_and_brings_no_others(tmp_path: Path, before: str, after: str, wanted: list[str]) -> None:
+def test_each_fault_is_told_once_and_brings_no_others(
+    tmp_path: Path, before: str, after: str, wanted: list[str]
+) -> None:
     assert codes(tmp_path, before, after) == wanted
 
 
@@ -159,7 +162,5 @@ def test_loading_a_runbook_loads_no_heavy_library() -> None:
         f"load_runbook(Path({str(SHIPPED['oracle-divergence'])!r}));"
         "print(sorted({'web3','eth_abi','eth_account','pydantic','aiohttp','safe_eth','eth'} & set(sys.modules)))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=TESTS.parent
-    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=TESTS.parent)
     assert run.stdout.strip() == "[]"

@@ -1,0 +1,71 @@
+"""The card of a proposal: what it does in words, then everything that a signer compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from incident_cli.cli.wrapping import wrapped
+from incident_cli.flows.desk import CallLine, Card
+from incident_cli.text import plain
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+LABEL_WIDTH = 14
+Row = tuple[str, str, str]
+
+
+def card_text(card: Card, width: int) -> Text:
+    """The card in lines of at most `width` columns; every hash and address is whole on one line."""
+    from rich.text import Text
+
+    shown = Text()
+    for number, (label, value, style) in enumerate(card_rows(card)):
+        shown.append("\n" if number else "")
+        beside = f"{label} ".ljust(LABEL_WIDTH)
+        shown.append(beside, "dim")
+        lines = wrapped(plain(value), width, LABEL_WIDTH, first=len(beside))
+        shown.append("\n".join([lines[0].lstrip(" "), *lines[1:]]), style)
+    return shown
+
+
+def card_rows(card: Card) -> Iterator[Row]:
+    """Every row of a card: label, value, style."""
+    for number, call in enumerate(card.calls, 1):
+        yield from call_rows(f"call {number} of {len(card.calls)}", call)
+    for dropped in card.dropped:
+        yield "dropped", dropped, "yellow"
+    yield "Safe", card.safe, ""
+    yield "signers", f"{card.threshold} of {len(card.owners)} owners:", ""
+    for owner in card.owners:
+        yield "", owner, ""
+    yield "chain, nonce", f"{card.chain_id}, {card.nonce}", ""
+    for name, value in card.hashes.items():
+        yield hash_row(name, value)
+    yield "agreed by", ", ".join(card.agreed_by), ""
+    yield "simulation", card.simulation, "green"
+    for shown in card.shows:
+        yield "will show", shown, ""
+    for unchanged in card.unchanged:
+        yield "stays", unchanged, ""
+    if card.reopening:
+        yield "reopening", card.reopening, "yellow"
+
+
+def hash_row(name: str, value: str) -> Row:
+    """A hash with its name and what is said about it; at 80 columns it stands below them, whole."""
+    digest, _, aside = value.partition(" ")
+    return f"{name} {aside}".rstrip(), digest, "bold" if name == "safeTxHash" else ""
+
+
+def call_rows(place: str, call: CallLine) -> Iterator[Row]:
+    """One call: its label, what it does, its traps, and how it is encoded."""
+    yield place, call.label, "bold"
+    yield "", call.plain, ""
+    for trap in call.traps:
+        yield "know", trap, "yellow"
+    yield "to", call.to, "dim"
+    yield "function", call.function, "dim"
+    for name, value in call.args.items():
+        yield "", f"{name} = {value}", "dim"

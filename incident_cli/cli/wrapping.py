@@ -1,0 +1,53 @@
+"""Lines that fit the terminal: broken between words, and never inside a hash or an address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+HEX = re.compile(r"(0x[0-9a-fA-F]{40,})")
+LONGEST_HASH = 66  # 0x and 32 bytes
+
+
+def wrapped(text: str, width: int, hanging: int = 0, first: int | None = None) -> list[str]:
+    """Lines of at most `width` columns, each but the first indented by `hanging`.
+
+    The first line is indented by `first` columns that the caller fills. A hash that does not fit beside the
+    indentation gets a smaller one; only calldata, longer than any hash, is ever cut. A word that cannot be broken
+    (a path) stays whole, for the terminal to wrap and the reader to copy.
+    """
+    lines: list[str] = []
+    indent = hanging if first is None else first
+    line = ""
+    for gap, piece in pieces(text, width):
+        if len(line) + len(gap) + len(piece) <= width - indent or not (line or indent):
+            line += gap + piece
+            continue
+        lines.append(" " * indent + line)
+        indent = max(0, min(hanging, width - len(piece)))
+        line = piece
+    return [*lines, " " * indent + line]
+
+
+def pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """What may not be broken, each with the gap before it: a word, a hash with what closes it, a row of calldata."""
+    for number, word in enumerate(text.split(" ")):
+        gap = " " if number else ""
+        for piece in parts(word, width):
+            yield gap, piece
+            gap = ""
+
+
+def parts(word: str, width: int) -> list[str]:
+    """A word whole where it fits; else what is before a hash, the hash with one closing sign, and the rest."""
+    if len(word) <= width and not (len(word) > LONGEST_HASH and HEX.search(word)):
+        return [word]
+    found: list[str] = []
+    for piece in filter(None, HEX.split(word)):
+        if HEX.fullmatch(piece) and len(piece) > LONGEST_HASH:
+            found += [piece[start : start + 64] for start in range(0, len(piece), 64)]
+        elif found and piece in (",", ".", ")", "),", ":"):
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return found

@@ -1,0 +1,187 @@
+"""Binding: a market chooses feeds, ids and limits together; the hash covers every byte that matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from incident_cli.checks.oracle_staleness import OracleStaleness
+from incident_cli.document import WrongFile
+from incident_cli.errors import Misused
+from incident_cli.evm import checksummed
+from incident_cli.protocols.slot import Market
+from incident_cli.runbook.bind import Bound, bind, runbook_hash
+from incident_cli.runbook.deployment import load_deployment
+from incident_cli.runbook.load import load_runbook
+from incident_cli.runbook.model import ContainStep
+from incident_cli.units import Amount, Token
+
+A, B, C, D, E = (str(checksummed(bytes([one]) * 20)) for one in (0xA1, 0xB2, 0xC3, 0xD4, 0xE5))
+RUNBOOK = """schema: incident/v1
+id: small
+title: A small one
+meta: {owner: risk, severity: SEV2}
+params:
+  market: {type: market}
+  heartbeat: {type: duration, default: 1h, min: 1m, max: 1d}
+  size: {type: amount, default: 250000 USDC}
+  wait: {type: duration}
+slots:
+  exchange: {protocol: drill-exchange}
+  feed: {protocol: chainlink-feed}
+  council: {protocol: safe}
+checks:
+  stale: {kind: oracle_staleness, slot: feed, heartbeat: "{heartbeat}"}
+steps:
+  - {id: detect, check: [stale]}
+  - id: pause
+    deadline: "{wait}"
+    confirm: {type: "{market}"}
+    contain:
+      by: council
+      calls:
+        - {lever: exchange.pause_market, market: "{market}"}
+        - {lever: exchange.limit_withdrawals, capacity: "{size}", per: 1h}
+"""
+DEPLOYMENT = f"""schema: incident-deployment/v1
+name: test
+chains:
+  ethereum: {{id: 1, rpc: [{{url: "http://node.invalid"}}]}}
+tokens: {{USDC: {{chain: ethereum, address: "{A}", decimals: 6}}}}
+slots:
+  exchange: {{chain: ethereum, addresses: {{exchange: "{B}"}}}}
+  council: {{chain: ethereum, addresses: {{safe: "{C}"}}}}
+markets:
+  ETH-USD:
+    id: "0x{"11" * 32}"
+    slots: {{feed: {{chain: ethereum, addresses: {{feed: "{D}"}}}}}}
+    params: {{heartbeat: 2h}}
+  BTC-USD:
+    id: "0x{"22" * 32}"
+    slots: {{feed: {{chain: ethereum, addresses: {{feed: "{E}"}}}}}}
+"""
+
+
+def bound(
+    folder: Path, chosen: str = "ETH-USD", runbook: str = RUNBOOK, deployment: str = DEPLOYMENT, **given: str
+) -> Bound:
+    (folder / "small.yaml").write_text(runbook)
+    (folder / "deployment.yaml").write_text(deployment)
+    loaded = load_runbook(folder / "small.yaml")
+    return bind(loaded, *load_deployment(folder / "deployment.yaml"), chosen, {"wait": "5m"} | given)
+
+
+def heartbeat(of: Bound) -> int:
+    check = of.checks["stale"]
+    assert isinstance(check, OracleStaleness)
+    return check.heartbeat
+
+
+def test_a_market_binds_its_feed_its_id_and_its_limits_together(tmp_path: Path) -> None:
+    ether, bitcoin = bound(tmp_path), bound(tmp_path, "BTC-USD")
+    assert (ether.slots["feed"].addresses["feed"], heartbeat(ether)) == (D, 7_200)
+    assert (bitcoin.slots["feed"].addresses["feed"], heartbeat(bitcoin)) == (E, 3_600)
+    assert (ether.market, ether.chain) == (Market("ETH-USD", b"\x11" * 32), "ethereum")
+    assert heartbeat(bound(tmp_path, heartbeat="3h")) == 10_800
+
+
+def test_the_arguments_of_levers_are_typed(tmp_path: Path) -> None:
+    found = bound(tmp_path, size="1.5 USDC")
+    step = found.runbook.step("pause")
+    assert isinstance(step, ContainStep)
+    pause, limit = step.levers
+    assert found.lever_args(pause) == {"market": found.market}
+    assert found.lever_args(limit) == {"capacity": Amount(1_500_000, Token("USDC", 6)), "per": 3_600}
+    assert (found.words("{market}"), found.words("PAUSE")) == ("ETH-USD", "PAUSE")
+
+
+def test_a_step_takes_the_parameter_s_value_and_not_a_placeholder(tmp_path: Path) -> None:
+    assert bound(tmp_path, wait="15m").runbook.step("pause").deadline == 900
+    assert bound(tmp_path, wait="20m").runbook.step("pause").deadline == 1_200
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"heartbeat": "59s"}, "below its minimum 1m"),
+        ({"heartbeat": "2d"}, "above its maximum 1d"),
+        ({"heartbeat": "60"}, "is no duration"),
+        ({"hartbeat": "2h"}, "no parameter of small; did you mean 'heartbeat'"),
+        ({"size": "5 DAI"}, "DAI is not in the deployment's tokens"),
+        ({"size": "0.0000001 USDC"}, "USDC has 6 decimals"),
+        ({"market": "BTC-USD"}, "'BTC-USD', but the chosen market is ETH-USD"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(tmp_path: Path, given: dict[str, str], message: str) -> None:
+    with pytest.raises(Misused, match=message):
+        bound(tmp_path, **given)
+
+
+def test_a_parameter_without_a_value_is_asked_for(tmp_path: Path) -> None:
+    bound(tmp_path)
+    with pytest.raises(Misused, match="the parameter wait has no value"):
+        bind(load_runbook(tmp_path / "small.yaml"), *load_deployment(tmp_path / "deployment.yaml"), "ETH-USD", {})
+
+
+def test_an_unknown_market_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(Misused, match="did you mean 'ETH-USD'") as caught:
+        bound(tmp_path, "ETH-USDC")
+    assert caught.value.hint == "choose one with --market: ETH-USD, BTC-USD"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (f'  council: {{chain: ethereum, addresses: {{safe: "{C}"}}}}\n', "", "does not bind the slot 'council'"),
+        (f'{{safe: "{C}"}}', "{}", "safe needs safe"),
+        (f'{{safe: "{C}"}}', f'{{safe: "{C}", spare: "{A}"}}', "safe has no spare"),
+        ("council: {chain: ethereum", "council: {chain: base", "'base' is no chain"),
+        (C, C.lower(), f"the checksum is wrong.*{C}"),
+        (C, C[:10] + "…", "never abbreviated"),
+        (f'"{C}"', C.swapcase(), "never abbreviated"),
+        ('rpc: [{url: "http://node.invalid"}]', "rpc: []", "at least one node"),
+        ('rpc: [{url: "http://node.invalid"}]', "rpc: [{}]", "a node is either"),
+        ('[{url: "http://node.invalid"}]', '[{url: "http://node.invalid"}], quorum: 2', "only quorum: 1"),
+        ("http://node.invalid", "file:///etc/passwd", "a URL begins with"),
+        ("decimals: 6", "decimals: 77", "decimals are from 0 to 36"),
+        ("name: test", "name: test\nauthority: []", "'authority' is no key here"),
+        ("22" * 32, "22" * 31, "32 bytes are 0x and 64 hex digits"),
+    ],
+)
+def test_a_wrong_deployment_is_refused(tmp_path: Path, before: str, after: str, message: str) -> None:
+    assert DEPLOYMENT.count(before) == 1
+    with pytest.raises(Misused, match=message):
+        bound(tmp_path, deployment=DEPLOYMENT.replace(before, after))
+
+
+def test_every_error_of_a_deployment_is_told_at_once(tmp_path: Path) -> None:
+    wrong = DEPLOYMENT.replace(C, C.lower()).replace("name: test", "name: Test").replace("decimals: 6", "decimals: x")
+    with pytest.raises(WrongFile, match="3 problems"):
+        bound(tmp_path, deployment=wrong)
+
+
+def test_slots_on_two_chains_are_refused(tmp_path: Path) -> None:
+    two = DEPLOYMENT.replace("tokens:", "  base: {id: 8453, rpc: [{env: INCIDENT_RPC_BASE}]}\ntokens:")
+    with pytest.raises(Misused, match="2 chains"):
+        bound(tmp_path, deployment=two.replace("council: {chain: ethereum", "council: {chain: base"))
+
+
+def test_the_runbook_hash_changes_with_any_byte_and_any_value(tmp_path: Path) -> None:
+    own = tmp_path / "protocols"
+    own.mkdir()
+    safe = "protocol: safe\nsource: in-house\nslots: {safe: address}\n"
+    (own / "safe.yaml").write_text(safe)
+    hashes = [
+        runbook_hash(bound(tmp_path)),
+        runbook_hash(bound(tmp_path, runbook=RUNBOOK + "\n")),
+        runbook_hash(bound(tmp_path, deployment=DEPLOYMENT + "# \n")),
+        runbook_hash(bound(tmp_path, "BTC-USD", heartbeat="2h")),
+        runbook_hash(bound(tmp_path, wait="6m")),
+        runbook_hash(bound(tmp_path, size="250001 USDC")),
+    ]
+    assert runbook_hash(bound(tmp_path)) == hashes[0]
+    (own / "safe.yaml").write_text(safe + "\n")
+    hashes.append(runbook_hash(bound(tmp_path)))
+    assert len(set(hashes)) == len(hashes)
+    assert all(len(one) == 64 for one in hashes)
