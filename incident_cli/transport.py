@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from incident_cli.errors import Misused, Unread
+from incident_cli.strict_json import Json as Json
+from incident_cli.strict_json import parse_json
 from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Found = TypeVar("Found")
 MEBIBYTE = 1_048_576
 PIECE_BYTES = 65_536
@@ -258,15 +259,9 @@ def reason_of(problem: Exception) -> str:
 def parse_body(body: bytes) -> Json:
     """Strict JSON (no NaN, no Infinity); raises Unusable."""
     try:
-        parsed: Json = json.loads(body, parse_constant=refuse_constant)
-    except (ValueError, RecursionError):
+        return parse_json(body)
+    except ValueError:
         raise Unusable("did not answer with JSON", "Check that the URL is a JSON-RPC node.") from None
-    return parsed
-
-
-def refuse_constant(text: str) -> Json:
-    """JSON has no NaN and no Infinity."""
-    raise ValueError(text)
 
 
 def match_answers(ids: Sequence[int], body: Json) -> list[Json | RpcError]:

@@ -32,7 +32,7 @@ LEVELS = (
     {"binding"},
     {"document", "expression", "transport"},
     {"evm"},
-    {"errors", "units", "text"},
+    {"errors", "units", "text", "strict_json"},
 )
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 # Top-level files that are one room together: a value and its codec, a language and its parts.

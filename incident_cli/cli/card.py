@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from incident_cli.cli.wrapping import wrapped
@@ -18,14 +18,19 @@ Row = tuple[str, str, str]
 
 def card_text(card: Card, width: int) -> Text:
     """The card in lines of at most `width` columns; every hash and address is whole on one line."""
+    return rows_text(list(card_rows(card)), width, LABEL_WIDTH)
+
+
+def rows_text(rows: Sequence[Row], width: int, label_width: int) -> Text:
+    """Label, value and style a row; a value stands beside its label and wraps there."""
     from rich.text import Text
 
     shown = Text()
-    for number, (label, value, style) in enumerate(card_rows(card)):
+    for number, (label, value, style) in enumerate(rows):
         shown.append("\n" if number else "")
-        beside = f"{label} ".ljust(LABEL_WIDTH)
+        beside = f"{label} ".ljust(label_width)
         shown.append(beside, "dim")
-        lines = wrapped(plain(value), width, LABEL_WIDTH, first=len(beside))
+        lines = wrapped(plain(value), width, label_width, first=len(beside))
         shown.append("\n".join([lines[0].lstrip(" "), *lines[1:]]), style)
     return shown
 
@@ -64,7 +69,7 @@ def call_rows(place: str, call: CallLine) -> Iterator[Row]:
     yield place, call.label, "bold"
     yield "", call.plain, ""
     for trap in call.traps:
-        yield "know", trap, "yellow"
+        yield "beware", trap, "yellow"
     yield "to", call.to, "dim"
     yield "function", call.function, "dim"
     for name, value in call.args.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli import settings
-from incident_cli.cli.terminal import Desk, Printer, print_json, require_terminal
+from incident_cli.cli.terminal import Aloud, Desk, Printer, print_json, require_terminal
 from incident_cli.errors import IncidentError, Misused, Waiting
 
 if TYPE_CHECKING:
@@ -94,8 +94,10 @@ class Rehearsal:
         from incident_cli.flows.desk import Rehearsed
 
         if self.answers is not None:
-            return Rehearsed(load_answers(self.answers, plan.loaded.runbook), complete=False)
-        return Rehearsed(plan.script.scenario.answers, complete=True) if self.auto else self.desk.asker
+            return Aloud(self.printer, Rehearsed(load_answers(self.answers, plan.loaded.runbook), complete=False))
+        if self.auto:
+            return Aloud(self.printer, Rehearsed(plan.script.scenario.answers, complete=True))
+        return self.desk.asker
 
     def run(self, as_json: bool) -> int:
         """Walk, whatever stops it; then the scorecard, the object, and the exit code."""
@@ -121,14 +123,15 @@ class Rehearsal:
         return exit_code(self.drill)
 
     def introduce(self) -> None:
-        """What is rehearsed."""
+        """What is rehearsed; a person who answers is not told beforehand what is wrong."""
         plan, addresses = self.drill.plan, self.drill.live.world.addresses
-        self.printer.line(
-            f"DRILL {self.drill.recorder.incident}, seed {plan.seed}: nothing here is real money", "green"
-        )
-        self.printer.line(f"scenario {plan.script.scenario.id}: {plan.script.scenario.title}")
-        self.printer.line(f"council: Safe {addresses.council} (2 of 3), may only restrict")
-        self.printer.line(f"governance: Safe {addresses.governance} (2 of 3), through time-lock {addresses.timelock}")
+        words = f"DRILL {self.drill.recorder.incident}, seed {plan.seed}: nothing here is real money"
+        self.printer.line(words, "green", hanging=6)
+        title = f": {plan.script.scenario.title}" if self.auto or self.answers else ""
+        self.printer.line(f"scenario    {plan.script.scenario.id}{title}", hanging=12)
+        self.printer.line(f"council     Safe {addresses.council} (2 of 3), may only restrict", hanging=12)
+        through = f"through time-lock {addresses.timelock}"
+        self.printer.line(f"governance  Safe {addresses.governance} (2 of 3), {through}", hanging=12)
 
     def conclude(self, as_json: bool) -> None:
         """The scorecard for people, the object for scripts."""
@@ -159,7 +162,7 @@ class Rehearsal:
 
     def how_to_resume(self) -> None:
         """The command that goes on."""
-        self.printer.line(f"next: incident drill --resume {self.drill.recorder.incident}", "yellow")
+        self.printer.line(f"resume: incident drill --resume {self.drill.recorder.incident}", "yellow")
 
     def serve(self, served: ExitStack, port: int) -> None:
         """Serve the drill's chain, tick, and say how others connect."""

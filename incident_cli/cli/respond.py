@@ -96,4 +96,4 @@ def how_to_resume(printer: Printer, session: Session, words: str) -> None:
     if words:
         printer.line()
         printer.line(words, "yellow")
-    printer.line(f"next: incident respond --resume {session.recorder.incident}", "yellow")
+    printer.line(f"resume: incident respond --resume {session.recorder.incident}", "yellow")

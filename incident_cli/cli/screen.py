@@ -63,9 +63,8 @@ class WalkScreen:
         """One line a check, with its verdict in words and colour, and the sources that could not be read."""
         for one in findings:
             mark = f"  {one.verdict.value.upper():<8} "
-            text = styled(mark, VERDICT_STYLE[one.verdict])
-            lines = wrapped(finding_words(one), self.printer.width, len(mark))
-            self.printer.show(text.append("\n".join(lines).lstrip(" ")))
+            lines = finding_lines(one, self.printer.width, len(mark), named=len(findings) > 1)
+            self.printer.show(styled(mark, VERDICT_STYLE[one.verdict]).append("\n".join(lines).lstrip(" ")))
 
     def card(self, card: Card) -> None:
         """The proposal: what it does in words, then everything a signer compares."""
@@ -97,14 +96,20 @@ def styled(text: str, style: str) -> Text:
     return Text(text, style=style)
 
 
-def finding_words(finding: Finding) -> str:
-    """The check, its block, and what it read; the number and its limit where the summary does not say them."""
-    reading = finding.reading
-    words = f"{finding.check} at block {finding.block.number}: {finding.summary or reading.reason}"
-    if finding.verdict is Verdict.UNKNOWN:
-        return plain(f"{words} [{reading.reason}]" if finding.summary else words)
+def finding_lines(finding: Finding, width: int, indent: int, *, named: bool) -> list[str]:
+    """The block and what was read there; then, unbroken, the reason or the number that the summary leaves unsaid."""
+    reading, name = finding.reading, f"{finding.check} at " if named else ""
+    said = finding.summary or reading.reason
+    lines = wrapped(plain(f"{name}block {finding.block.number}: {said}"), width, indent)
     value = describe(reading.value, reading.unit)
-    return plain(words if value in words else f"{words} ({value}, limit {reading.limit})")
+    aside = f"({value}, limit {reading.limit})" if value not in said else ""
+    if finding.verdict is Verdict.UNKNOWN:
+        aside = f"[{plain(reading.reason)}]" if finding.summary else ""
+    if aside and len(lines[-1]) + 1 + len(aside) <= width:
+        lines[-1] += f" {aside}"
+    elif aside:
+        lines += wrapped(aside, width, indent)
+    return lines
 
 
 def header_text(header: Header, width: int) -> Text:

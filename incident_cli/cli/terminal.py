@@ -8,12 +8,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incident_cli.cli import settings
 from incident_cli.cli.wrapping import wrapped
 from incident_cli.errors import IncidentError, NeedsTerminal
-from incident_cli.flows.desk import Answer, Back, Note, Prompt, Reply, Skip, Stop
+from incident_cli.flows.desk import Answer, Answerer, Back, Note, Prompt, Reply, Skip, Stop
 from incident_cli.text import plain, plain_lines
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MOVES = (
     ("skip REASON", "leave this step undone, with a reason for the record"),
     ("stop", "leave the incident here; it is resumed with --resume"),
 )
+LABELS = {"yes-no": "yes or no [no]", "type": "type it", "text": "answer", "choice": "choose"}
 YES, NO = frozenset({"y", "yes"}), frozenset({"n", "no", ""})
 
 
@@ -41,9 +42,8 @@ class Printer:
         if not self.consoles:
             from rich.console import Console
 
-            self.consoles.append(
-                Console(stderr=True, highlight=False, markup=False, no_color=settings.is_plain(), soft_wrap=False)
-            )
+            escapes: dict[str, Any] = {"color_system": None, "force_terminal": False} if settings.is_plain() else {}
+            self.consoles.append(Console(stderr=True, highlight=False, markup=False, emoji=False, **escapes))
         return self.consoles[0]
 
     @property
@@ -95,6 +95,32 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def introduce(printer: Printer, prompt: Prompt) -> None:
+    """The question and its choices."""
+    printer.line()
+    printer.line(f"? {prompt.text}", "bold", hanging=2)
+    for number, (word, meaning) in enumerate(prompt.choices):
+        printer.line(f"    {word:<6} {meaning}{' (default)' if number == 0 else ''}", hanging=11)
+
+
+def read_edited(label: str) -> str:
+    """A line with editing keys, through prompt_toolkit on stderr; raises EOFError on Ctrl-D."""
+    import questionary
+    from prompt_toolkit.output import create_output
+
+    return str(questionary.text(label, qmark=">", output=create_output(stdout=sys.stderr)).unsafe_ask())
+
+
+def read_plainly(label: str) -> str:
+    """A line without a single escape code; raises EOFError on Ctrl-D."""
+    sys.stderr.write(f"> {label} ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Asks in the terminal; the default of every question is the safe answer."""
@@ -107,28 +133,17 @@ class Asker:
             raise NeedsTerminal(
                 f"the step {prompt.step} asks: {prompt.text}", "run this in a terminal; drills also take --auto"
             )
-        self.introduce(prompt)
+        introduce(self.printer, prompt)
         while True:
             reply = self.understand(prompt, self.read(prompt))
             if reply is not None:
                 return reply
 
-    def introduce(self, prompt: Prompt) -> None:
-        """The question and its choices."""
-        self.printer.line()
-        self.printer.line(f"? {prompt.text}", "bold", hanging=2)
-        for number, (word, meaning) in enumerate(prompt.choices):
-            self.printer.line(f"    {word:<6} {meaning}{' (default)' if number == 0 else ''}", hanging=11)
-
     def read(self, prompt: Prompt) -> str:
-        """One line from the terminal, through prompt_toolkit on stderr."""
-        import questionary
-        from prompt_toolkit.output import create_output
-
-        label = {"yes-no": "yes or no [no]", "type": "type it", "text": "answer", "choice": "choose"}[prompt.question]
-        question = questionary.text(f"{label}, ? for help", qmark=">", output=create_output(stdout=sys.stderr))
+        """One line from the terminal; where input has ended, that is `stop`."""
+        label = f"{LABELS[prompt.question]}, ? for help:"
         try:
-            return str(question.unsafe_ask()).strip()
+            return (read_plainly(label) if settings.is_plain() else read_edited(label)).strip()
         except EOFError:
             return "stop"
 
@@ -175,6 +190,22 @@ class Asker:
             self.printer.line(prompt.help, "cyan")
         for word, meaning in MOVES:
             self.printer.line(f"    {word:<12} {meaning}", "cyan", hanging=17)
+
+
+@dataclass(frozen=True, slots=True)
+class Aloud:
+    """Shows each question with the rehearsed answer that it gets."""
+
+    printer: Printer
+    answerer: Answerer
+
+    def ask(self, prompt: Prompt) -> Reply:
+        """The rehearsed answer."""
+        reply = self.answerer.ask(prompt)
+        words = f"skip {reply.reason}" if isinstance(reply, Skip) else reply.text if isinstance(reply, Answer) else ""
+        introduce(self.printer, prompt)
+        self.printer.line(f"> rehearsed answer: {words}", hanging=2)
+        return reply
 
 
 @dataclass(frozen=True)

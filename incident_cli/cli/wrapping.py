@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 HEX = re.compile(r"(0x[0-9a-fA-F]{40,})")
 LONGEST_HASH = 66  # 0x and 32 bytes
+CALLDATA_ROW = 60
+DISPLACED = 2  # the indentation of a hash that did not fit where it stood
 
 
 def wrapped(text: str, width: int, hanging: int = 0, first: int | None = None) -> list[str]:
     """Lines of at most `width` columns, each but the first indented by `hanging`.
 
-    The first line is indented by `first` columns that the caller fills. A hash that does not fit beside the
-    indentation gets a smaller one; only calldata, longer than any hash, is ever cut. A word that cannot be broken
-    (a path) stays whole, for the terminal to wrap and the reader to copy.
+    The first line is indented by `first` columns that the caller fills. What does not fit beside the indentation
+    gets a smaller one; only calldata, longer than any hash, is ever cut. A word that cannot be broken (a path) stays
+    whole, for the terminal to wrap and the reader to copy.
     """
     lines: list[str] = []
     indent = hanging if first is None else first
@@ -24,9 +26,20 @@ def wrapped(text: str, width: int, hanging: int = 0, first: int | None = None) -
             line += gap + piece
             continue
         lines.append(" " * indent + line)
-        indent = max(0, min(hanging, width - len(piece)))
+        indent = hanging if hanging + len(piece) <= width and len(piece) < LONGEST_HASH else min(hanging, DISPLACED)
         line = piece
     return [*lines, " " * indent + line]
+
+
+def flowed(parts: Sequence[str], width: int, gap: str) -> list[str]:
+    """Lines of parts that are never broken, with a gap between two on a line."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(gap) + len(part) <= width:
+            lines[-1] += gap + part
+        else:
+            lines.append(part)
+    return lines
 
 
 def pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
@@ -45,7 +58,7 @@ def parts(word: str, width: int) -> list[str]:
     found: list[str] = []
     for piece in filter(None, HEX.split(word)):
         if HEX.fullmatch(piece) and len(piece) > LONGEST_HASH:
-            found += [piece[start : start + 64] for start in range(0, len(piece), 64)]
+            found += [piece[start : start + CALLDATA_ROW] for start in range(0, len(piece), CALLDATA_ROW)]
         elif found and piece in (",", ".", ")", "),", ":"):
             found[-1] += piece
         else:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from incident_cli.drills.engine import Engine
 from incident_cli.drills.engine_values import Reverted, UnknownBlock
@@ -45,14 +44,14 @@ from incident_cli.drills.rpc_values import (
 )
 from incident_cli.errors import IncidentError
 from incident_cli.evm import hex_bytes, to_hex
+from incident_cli.strict_json import Json, parse_json
 from incident_cli.text import plain
-from incident_cli.transport import Json, Request, RpcError
+from incident_cli.transport import Request, RpcError
 
 BODY_LIMIT, BATCH_LIMIT, DEPTH_LIMIT = 2**20, 200, 16
 LOGS_RANGE, HISTORY_LIMIT = 10_000, 1_024
 LONGEST_ADVANCE = 366 * 86_400
 PRIORITY_FEE = 10**9
-UNNESTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^\[\]{}"]++', re.DOTALL)
 
 
 class Writer(Protocol):
@@ -219,12 +218,7 @@ METHODS: Mapping[str, Callable[..., Json]] = {
 def parse(body: bytes) -> Json:
     """The JSON of a body; raises Fault where it is none, or a batch that is empty or too long."""
     try:
-        text = body.decode()
-        # py-evm lifts Python's recursion limit, so a body that nests too deep would end the process, not raise.
-        shape = UNNESTED.sub("", text)
-        for _ in range(DEPTH_LIMIT):
-            shape = shape.replace("[]", "").replace("{}", "")
-        asked = cast(Json, json.loads(text if not shape else ""))
+        asked = parse_json(body, DEPTH_LIMIT)
     except ValueError as problem:
         raise Fault(PARSE_ERROR, f"the body is not JSON, or nests deeper than {DEPTH_LIMIT}") from problem
     if isinstance(asked, list) and not 0 < len(asked) <= BATCH_LIMIT:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from incident_cli.chain.execution import Execution
 from incident_cli.errors import NotProven, Waiting
 from incident_cli.evm import Block
-from incident_cli.flows.delivery import check_evidence
+from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.proposal import Proposal, prove, show
@@ -32,13 +33,13 @@ class Draft:
 def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
     """The block that proves the leg's effect. Every stage that is already recorded is passed over."""
     leg = leg_of(session, step, name)
-    if leg.find(Kind.CONFIRMED) is None:
+    if not leg.is_confirmed:
         propose(session, leg, draft)
         leg = leg_of(session, step, name)
     if leg.find(Kind.EXECUTED) is None:
         with session.screen.working("waiting for the execution"):
             evidence = session.delivery.deliver(session, leg)
-        execute(session, leg_of(session, step, name), lambda: check_evidence(evidence))
+        execute(session, leg_of(session, step, name), evidence)
         leg = leg_of(session, step, name)
     proven = leg.find(Kind.PROVEN)
     return block_from_json(proven.data["proof_block"]) if proven else prove_leg(session, leg)
@@ -102,12 +103,12 @@ def described(one: Expectation) -> str:
     return f"{one.label} = {show(one.value)}"
 
 
-def execute(session: Session, leg: Leg, check: Callable[[], Block]) -> None:
+def execute(session: Session, leg: Leg, evidence: Execution) -> None:
     """Record a proven execution; one that is not proven is recorded as failed and raised."""
     try:
-        block = check()
+        block = check_evidence(evidence)
     except NotProven as problem:
-        leg.record(session, Kind.FAILED, problem=problem.message)
+        leg.record(session, Kind.FAILED, problem=problem.message, void=has_failed(evidence))
         raise
     submitted = leg.find(Kind.SUBMITTED)
     sent = submitted.data["transaction_hash"] if submitted else None

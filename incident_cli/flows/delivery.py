@@ -89,6 +89,11 @@ def document(session: Session, leg: Leg) -> dict[str, Any]:
     }
 
 
+def has_failed(evidence: Execution) -> bool:
+    """Whether the chain itself shows that it failed: sending the same again can change nothing."""
+    return evidence.mined and not evidence.problem and (evidence.status == 0 or evidence.safe_outcome == "failure")
+
+
 def check_evidence(evidence: Execution) -> Block:
     """The block of a proven execution (receipt status, the Safe's success event, a canonical block), else NotProven."""
     if evidence.succeeded and evidence.block is not None:

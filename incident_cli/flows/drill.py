@@ -107,7 +107,13 @@ def plan_drill(runbook: str | None, scenario: str | None, seed: int, genesis_tim
 
 def begin(plan: DrillPlan, home: Path, clock: Clock, people: People) -> Drill:
     """Build the world and open the incident."""
-    live = LiveWorld(World.build(plan.seed, plan.script.scenario, plan.genesis_time))
+    return begin_in(
+        LiveWorld(World.build(plan.seed, plan.script.scenario, plan.genesis_time)), plan, home, clock, people
+    )
+
+
+def begin_in(live: LiveWorld, plan: DrillPlan, home: Path, clock: Clock, people: People) -> Drill:
+    """Open the incident in a world that is ready."""
     bound = bind_world(plan, live.world)
     recorder = incidents.create(home, plan.loaded.runbook.id, "drill", bound.chain, clock)
     drill = assemble(plan, live, bound, recorder, people)
@@ -128,6 +134,12 @@ def begin(plan: DrillPlan, home: Path, clock: Clock, people: People) -> Drill:
 def take_up(home: Path, incident: str, clock: Clock, people: Callable[[DrillPlan], People]) -> Drill:
     """Resume a drill: the world is built again from the seed and the recorded blocks, to the same block hashes."""
     recorder = incidents.resume(home, incident, "drill", clock)
+    with incidents.closing_on_failure(recorder.journal):
+        return rebuilt(recorder, people)
+
+
+def rebuilt(recorder: Recorder, people: Callable[[DrillPlan], People]) -> Drill:
+    """The drill of a record; raises JournalBroken where a file has changed since."""
     opened = recorder.events[0].data
     loaded = load_runbook(Path(opened["runbook_path"]))
     script = load_script(Path(opened["scenario_path"]))

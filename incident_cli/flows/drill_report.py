@@ -66,10 +66,14 @@ def proposals_of(events: Sequence[Event]) -> Iterator[dict[str, Any]]:
 
 
 def executed_by(events: Sequence[Event], planned: Event) -> str | None:
-    """The hash of the transaction that executed a planned proposal."""
+    """The hash of the transaction that executed a planned proposal; planning again ends its turn."""
     for event in events:
         same_leg = event.step == planned.step and event.data.get("leg") == planned.data.get("leg")
-        if event.kind is Kind.EXECUTED and same_leg and event.seq > planned.seq:
+        if event.seq <= planned.seq or not same_leg:
+            continue
+        if event.kind is Kind.PLANNED:
+            return None
+        if event.kind is Kind.EXECUTED:
             return event.data.get("transaction_hash")
     return None
 

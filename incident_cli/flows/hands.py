@@ -69,7 +69,11 @@ class RehearsedHands:
         executor = self.world.executor
         shown = simulate_execution(session.reader.endpoint, session.reader.chain, tx.safe, data, executor.address)
         if shown.state != "passed":
-            raise Refused(f"with its signatures the transaction would fail: {shown.reason}", "it was not sent")
+            leg.record(session, Kind.FAILED, problem=shown.reason, void=shown.state == "failed")
+            raise Refused(
+                f"with its signatures the transaction would fail: {shown.reason}",
+                "it was not sent; resume to plan anew",
+            )
         raw = self.world.transaction(executor, tx.safe, data)
         return leg.record(session, Kind.SUBMIT_INTENDED, raw=to_hex(raw), transaction_hash=to_hex(keccak(raw)))
 

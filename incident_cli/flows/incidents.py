@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,15 +55,22 @@ def resume(home: Path, incident: str, mode: str, clock: Clock) -> Recorder:
     if Path(chosen).name != chosen or not directory.is_dir():
         raise Misused(f"there is no incident {plain(chosen, 120)!r}", "bare `incident` lists the open ones")
     journal = Journal.open(directory)
-    try:
+    with closing_on_failure(journal):
         recorder = resume_recorder(journal, clock)
         if recorder.mode != mode:
             raise Misused(f"{chosen} is a {recorder.mode}", f"resume it with `incident {COMMANDS[recorder.mode]}`")
-    except IncidentError:
-        journal.close()
-        raise
     recorder.record(Kind.RESUMED, data={"repaired": journal.repaired})
     return recorder
+
+
+@contextmanager
+def closing_on_failure(journal: Journal) -> Iterator[None]:
+    """Let others open the journal where it cannot be gone on with here."""
+    try:
+        yield
+    except BaseException:
+        journal.close()
+        raise
 
 
 COMMANDS = {"drill": "drill --resume", "live": "respond --resume"}

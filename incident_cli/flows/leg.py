@@ -28,6 +28,12 @@ class Leg:
         return last(self.events, kind)
 
     @property
+    def is_confirmed(self) -> bool:
+        """Whether it was confirmed and can still execute; a plan that never can is made anew."""
+        failed = self.find(Kind.FAILED)
+        return self.find(Kind.CONFIRMED) is not None and not (failed and failed.data.get("void"))
+
+    @property
     def proposal(self) -> dict[str, Any]:
         """The planned proposal as it was recorded."""
         return dict(self.plan.data["proposal"])

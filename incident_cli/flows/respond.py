@@ -79,6 +79,12 @@ def begin(order: Order, around: Surroundings) -> Session:
 def take_up(incident: str, around: Surroundings) -> Session:
     """Resume a live incident from its journal; raises JournalBroken where its files have changed."""
     recorder = incidents.resume(around.home, incident, "live", around.clock)
+    with incidents.closing_on_failure(recorder.journal):
+        return rebuilt(recorder, around)
+
+
+def rebuilt(recorder: Recorder, around: Surroundings) -> Session:
+    """The session of a record."""
     opened = recorder.events[0].data
     order = Order(
         Path(opened["runbook_path"]),

@@ -15,11 +15,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from incident_cli.strict_json import parse_json
+
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 FIRST_PREV = "0" * 64
 LINE_LIMIT = 1024 * 1024
-DEPTH_LIMIT = 32
+DEPTH_LIMIT = 16  # far below what strict_json reads back
 HASH = re.compile(r"[0-9a-f]{64}")
 SALT = re.compile(r"[0-9a-f]{32}")
 FULL = {"seq", "prev", "salt", "body", "hash"}
@@ -126,8 +128,8 @@ def from_line(line: bytes) -> Record:
     if len(line) > LINE_LIMIT:
         raise RecordError("the line is longer than a record may be")
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as problem:
+        fields = parse_json(line)
+    except ValueError as problem:
         raise RecordError("the line is not JSON") from problem
     record = from_fields(fields)
     if to_line(record) != line:

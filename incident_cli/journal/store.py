@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import secrets
 import threading
@@ -22,6 +21,7 @@ from typing import Self
 from incident_cli.errors import JournalBroken, Misused
 from incident_cli.journal import record as records
 from incident_cli.journal.record import FIRST_PREV, LINE_LIMIT, Record, Verified
+from incident_cli.strict_json import parse_json
 from incident_cli.text import plain
 
 JOURNAL = "journal.jsonl"
@@ -281,12 +281,15 @@ def read_head(folder: int) -> Head | None:
     except FileNotFoundError:
         return None
     try:
-        fields = json.loads(os.read(file, 1_000))
-        return Head(int(fields["seq"]), str(fields["hash"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+        fields = parse_json(os.read(file, 1_000))
+    except ValueError:
         return None
     finally:
         os.close(file)
+    match fields:
+        case {"seq": int(seq), "hash": str(hashed)}:
+            return Head(seq, hashed)
+    return None
 
 
 def write_head(folder: int, head: Head) -> None:

@@ -9,16 +9,14 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from incident_cli.errors import Misused
+from incident_cli.strict_json import Json, parse_json
 from incident_cli.text import plain
-from incident_cli.transport import Json
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # an unfinished one goes to the end: linear
-DEPTH_LIMIT = 32
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)  # how file systems without hard links say so
 
 
@@ -143,34 +141,3 @@ def read_json(path: Path, cap: int) -> Json:
         return parse_json(content)
     except ValueError as problem:
         raise Misused(f"{plain(path)} is not JSON: {plain(problem, 200)}", "Name a JSON file.") from problem
-
-
-def parse_json(content: bytes) -> Json:
-    """Strict JSON: UTF-8, no key twice, no NaN, not nested without end; raises ValueError."""
-    text = content.decode()
-    refuse_depth(text)
-    refuse: Callable[[str], Json] = refuse_constant
-    found: Json = json.loads(text, object_pairs_hook=without_duplicates, parse_constant=refuse)
-    return found
-
-
-def refuse_depth(text: str) -> None:
-    """ValueError where it is nested too deep: py-evm raises the recursion limit, then the parser itself crashes."""
-    depth = 0
-    for bracket in re.findall(r"[][{}]", STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > DEPTH_LIMIT:
-            raise ValueError(f"nested more than {DEPTH_LIMIT} deep")
-
-
-def without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """An object, or ValueError where a key stands twice: readers would disagree on which one counts."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def refuse_constant(name: str) -> Json:
-    """NaN and Infinity are no JSON."""
-    raise ValueError(f"{name} is no JSON number")

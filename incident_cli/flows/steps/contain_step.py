@@ -8,11 +8,12 @@ from incident_cli.errors import Waiting
 from incident_cli.evm import CallRead, Snapshot, to_hex
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.desk import Prompt
+from incident_cli.flows.leg import leg_of
 from incident_cli.flows.proposal import PlannedCall, demand, prepare
 from incident_cli.flows.reopening import reopening_of
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
-from incident_cli.incident.events import Event, Kind, Outcome, last
+from incident_cli.incident.events import Event, Outcome
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan, Pull, Undo, needed, plan
 from incident_cli.protocols.slot import Market
@@ -28,7 +29,7 @@ CHOICES = (
 def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     """Contain, unless everything is done already."""
     assert isinstance(step, ContainStep), "the registry gives each verb its own step"
-    if last(present, Kind.CONFIRMED) is None and all(one.satisfied for one in plans(session, step)):
+    if not leg_of(session, step, LEG).is_confirmed and all(one.satisfied for one in plans(session, step)):
         session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
         return Ended(Outcome.SATISFIED)
     proof = carry_out(session, step, LEG, lambda: draft(session, step))
