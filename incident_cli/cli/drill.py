@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from incident_cli.cli import settings
 from incident_cli.cli.terminal import Aloud, Desk, Printer, print_json, require_terminal
 from incident_cli.errors import IncidentError, Misused, Waiting
+from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: incident drill oracle-divergence --auto --seed 7"
 LATEST = "latest"
+DEFAULT_SEED = 7
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**32, help=f"The world's seed: the same seed, the same world. By default {DEFAULT_SEED}."),
+]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Also serve the drill's chain on 127.0.0.1:PORT.")]
 Resume = Annotated[str | None, typer.Option(metavar="[ID]", help="Go on with a drill; without ID, the latest.")]
 Answers = Annotated[Path | None, typer.Option(help="Rehearsed answers: YAML, step id to answer.")]
@@ -30,7 +36,7 @@ def drill(
     scenario: Annotated[str | None, typer.Option(help="What goes wrong; by default the runbook's own.")] = None,
     auto: Annotated[bool, typer.Option("--auto", help="Answer with the scenario's rehearsed answers.")] = False,
     answers: Answers = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32, help="The world's seed: the same seed, the same world.")] = 7,
+    seed: Seed = None,
     serve: Port = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     resume: Resume = None,
@@ -43,10 +49,30 @@ def drill(
 
 
 def require_somebody(auto: bool, answers: Path | None) -> None:
-    """A drill asks; without a terminal somebody must have answered before."""
+    """A drill asks; without a terminal somebody must have answered before, and only one may answer."""
+    if auto and answers is not None:
+        raise Misused("--auto and --answers both answer the questions", "leave out one of them")
     if not auto and answers is None:
         done = "Nothing was begun."
         require_terminal("a drill asks whether to declare the incident and more", "add --auto, or --answers FILE", done)
+
+
+def require_port(port: int | None) -> None:
+    """A port that is taken is said before anything is begun."""
+    if port is None:
+        return
+    from incident_cli.drills.serve import serve
+
+    with serve(Nobody(), port):
+        pass
+
+
+class Nobody:
+    """Answers nothing."""
+
+    def handle(self, body: bytes) -> bytes:
+        """No reply."""
+        return b""
 
 
 class Rehearsal:
@@ -63,20 +89,22 @@ class Rehearsal:
         assert self.found is not None, "the drill was opened before"
         return self.found
 
-    def open(self, runbook: str | None, scenario: str | None, seed: int, resume: str | None) -> None:
+    def open(self, runbook: str | None, scenario: str | None, seed: int | None, resume: str | None) -> None:
         """Begin a drill, or take one up."""
         from incident_cli.flows import drill as flow
         from incident_cli.flows.clock import SystemClock
 
+        require_port(self.port)
         home, clock = settings.incident_home(), SystemClock()
         if resume is not None:
-            if runbook or scenario:
-                raise Misused("--resume goes on with a drill as it was begun", "leave out the runbook and --scenario")
+            if runbook or scenario or seed is not None:
+                hint = "leave out the runbook, --scenario and --seed"
+                raise Misused("--resume goes on with a drill as it was begun", hint)
             with self.printer_status("rebuilding the world from the journal"):
                 self.found = flow.take_up(home, "" if resume == LATEST else resume, clock, self.people)
             return
         now = int(clock.now().timestamp()) if self.port is not None else None
-        plan = flow.plan_drill(runbook, scenario, seed, now)
+        plan = flow.plan_drill(runbook, scenario, DEFAULT_SEED if seed is None else seed, now)
         people = self.people(plan)
         with self.printer_status("building the world"):
             self.found = flow.begin(plan, home, clock, people)
@@ -171,14 +199,16 @@ class Rehearsal:
         offered = serve_drill(self.drill, port, served)
         self.printer.line(f"serving chain {offered.chain_id} at {offered.url}", "green")
         self.printer.line(f"deployment file: {offered.deployment}", "green")
-        self.printer.line(f"from another terminal: {offered.command}")
+        self.printer.line("from another terminal:")
+        self.printer.write([plain(offered.command)])  # one line, however long: it is copied
 
     def keep_serving(self) -> None:
-        """Until Ctrl-C, where there is somebody to press it."""
+        """Until Ctrl-C, which is how a served drill that has ended is left."""
         from incident_cli.flows.serving import wait_for_interrupt
 
         self.printer.line("still serving; Ctrl-C ends it", "yellow")
-        wait_for_interrupt()
+        with suppress(KeyboardInterrupt):
+            wait_for_interrupt()
 
     def printer_status(self, words: str) -> AbstractContextManager[object]:
         """Progress while the world is built."""

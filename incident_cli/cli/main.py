@@ -22,8 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     epilog="Example: incident drill --auto",
 )
-app.command("drill", epilog=drill.EXAMPLE)(drill.drill)
-app.command("respond", epilog=respond.EXAMPLE)(respond.respond)
+app.command("drill", epilog=drill.EXAMPLE, short_help="Rehearse an incident on an embedded chain.")(drill.drill)
+app.command("respond", epilog=respond.EXAMPLE, short_help="Respond to an incident on a real chain.")(respond.respond)
 app.add_typer(runbook.app, name="runbook")
 
 
@@ -47,7 +47,7 @@ def main(
 def run() -> None:
     """The console script: every expected failure is a line and its exit code, every other one a report."""
     try:
-        app(with_optional_values(sys.argv[1:]))
+        app(with_optional_values(sys.argv[1:]), prog_name="incident")
     except IncidentError as problem:
         sys.exit(failed(problem))
     except BrokenPipeError:

@@ -51,7 +51,9 @@ def order_of(
     given = {"RUNBOOK": runbook, "--deployment FILE": deployment, "--market MARKET": market}
     missing = [name for name, value in given.items() if value is None]
     if runbook is None or deployment is None or market is None:
-        raise Misused(f"{' and '.join(missing)} must be given: what is contained never has a default", EXAMPLE)
+        raise Misused(
+            f"{' and '.join(missing)} must be given: what is contained never has a default", EXAMPLE.partition(": ")[2]
+        )
     return Order(find_runbook(runbook), deployment, market, parse_pairs(params), out)
 
 

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from incident_cli.cli.terminal import Printer
     from incident_cli.runbook.model import Runbook
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The runbooks: list, show, validate.")
+EXAMPLE = "Example: incident runbook list"
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The runbooks: list, show, validate.", epilog=EXAMPLE
+)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-@app.command("list", epilog="Example: incident runbook list")
+@app.command("list", epilog=EXAMPLE)
 def list_(as_json: Json = False) -> None:
     """List the shipped runbooks."""
     from incident_cli.cli.terminal import Printer, print_json
@@ -48,7 +51,7 @@ def show(
         show_runbook(Printer(), found)
 
 
-@app.command(epilog="Example: incident runbook validate runbooks/oracle-divergence.yaml")
+@app.command(epilog="Example: incident runbook validate runbooks/oracle-divergence.yaml", short_help="Check runbooks.")
 def validate(
     runbooks: Annotated[list[str], typer.Argument(help="Files, or ids of shipped runbooks.")], as_json: Json = False
 ) -> None:

@@ -54,7 +54,7 @@ def loss_rows(losses: Losses) -> Sequence[tuple[str, str]]:
     rows = [("lost before detection", format_amount(losses.before_detection, TOKEN))]
     after = format_amount(losses.until_contained, TOKEN)
     if losses.avoided is None:
-        return [*rows, ("lost since", after), ("saved", "nothing was contained")]
+        return [*rows, ("lost since detection", after), ("saved", "nothing was contained")]
     against = f", against the same attack left alone for {HORIZON_BLOCKS} blocks more"
     return [*rows, ("lost until containment", after), ("saved", format_amount(losses.avoided, TOKEN) + against)]
 
@@ -64,7 +64,7 @@ def timeline(moments: Sequence[Moment], width: int) -> list[str]:
     if not moments:
         return []
     ordered = sorted(moments, key=lambda one: one.block.number)
-    on_axis = [one.block.number for one in ordered if one.name != "recovered"]
+    on_axis = [one.block.number for one in ordered if one.name != "recovered"] or [ordered[0].block.number]
     first, last, start = on_axis[0], on_axis[-1], ordered[0].block.timestamp
     block_width = len(f"block {ordered[-1].block.number}")
     axis = max(10, width - 2 - NAME_WIDTH - block_width - 2 - SPAN_WIDTH - 1)

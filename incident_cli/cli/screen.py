@@ -133,7 +133,8 @@ def header_parts(header: Header) -> Iterator[tuple[str, str]]:
         yield f"{plain(header.block.chain)} block {header.block.number}", ""
         yield f"{moment:%Y-%m-%d %H:%M:%S} UTC{local_time(moment) if header.mode == 'live' else ''}", ""
     if header.block_age is not None:
-        yield f"{format_duration(header.block_age)} old", ""
+        ahead = header.block_age < 0
+        yield f"{format_duration(abs(header.block_age))} {'ahead of this clock' if ahead else 'old'}", ""
     if header.since_detection is not None:
         yield f"detected {format_duration(header.since_detection)} ago", ""
     if header.deadline_in is not None:

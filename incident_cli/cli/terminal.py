@@ -66,11 +66,14 @@ class Printer:
             self.console.print(line, style=style or None, soft_wrap=True)
 
     def error(self, problem: IncidentError) -> None:
-        """What happened and what to do next."""
+        """What happened and what to do next; lines of a file, and places in one for tools to read, stay as they are."""
         for number, line in enumerate(plain_lines(problem.message)):
-            placed = number > 0 or POSITION.match(line)
-            text = line if placed else f"error: {line}"
-            self.write([line] if placed else wrapped(text, self.width, 7, first=0), "bold red")
+            if POSITION.match(line):
+                self.write(wrapped(line, self.width, 4, first=0) if self.console.is_terminal else [line], "bold red")
+            elif number == 0:
+                self.line(f"error: {line}", "bold red", hanging=7)
+            else:
+                self.write([line], "bold red")
         if problem.hint:
             self.line(f"next: {problem.hint}", "yellow", hanging=6)
 
@@ -150,17 +153,16 @@ class Asker:
     def understand(self, prompt: Prompt, line: str) -> Reply | None:
         """The reply in a line, or None where the question must be asked again."""
         word, _, rest = line.partition(" ")
+        move, text = word.lower(), plain(rest.strip())
         if line == "?":
             self.help(prompt)
             return None
-        if word == "note" and rest.strip():
-            return Note(plain(rest.strip()))
-        if line == "back":
-            return Back()
-        if line == "stop":
-            return Stop()
-        if word == "skip":
-            return Skip(plain(rest.strip())) if rest.strip() else self.again("a skip needs a reason: skip REASON")
+        if move == "note":
+            return Note(text) if text else self.again("a note needs words: note TEXT")
+        if move == "skip":
+            return Skip(text) if text else self.again("a skip needs a reason: skip REASON")
+        if move in ("back", "stop") and not text:
+            return Back() if move == "back" else Stop()
         return self.answer(prompt, line)
 
     def answer(self, prompt: Prompt, line: str) -> Reply | None:
@@ -234,6 +236,8 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name or name in found:
-            raise Misused(f"--param {plain(pair, 80)!r} is not NAME=VALUE, or names one twice", "--param max=200")
+            raise Misused(
+                f"--param {plain(pair, 80)!r} is not NAME=VALUE, or names one twice", "write it as --param max=200"
+            )
         found[name] = value
     return found

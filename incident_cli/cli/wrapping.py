@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 HEX = re.compile(r"(0x[0-9a-fA-F]{40,})")
 LONGEST_HASH = 66  # 0x and 32 bytes
 CALLDATA_ROW = 60
+NEW_ROW = "\n"  # the gap before a row of calldata: it stands below the one before
 DISPLACED = 2  # the indentation of a hash that did not fit where it stood
 
 
@@ -22,7 +23,8 @@ def wrapped(text: str, width: int, hanging: int = 0, first: int | None = None) -
     indent = hanging if first is None else first
     line = ""
     for gap, piece in pieces(text, width):
-        if len(line) + len(gap) + len(piece) <= width - indent or not (line or indent):
+        fits = gap != NEW_ROW and len(line) + len(gap) + len(piece) <= width - indent
+        if fits or not (line or indent):
             line += gap + piece
             continue
         lines.append(" " * indent + line)
@@ -48,7 +50,7 @@ def pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
         gap = " " if number else ""
         for piece in parts(word, width):
             yield gap, piece
-            gap = ""
+            gap = NEW_ROW if len(piece) == CALLDATA_ROW and HEX.search(word) else ""
 
 
 def parts(word: str, width: int) -> list[str]:

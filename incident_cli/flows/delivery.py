@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,7 +80,8 @@ def document(session: Session, leg: Leg) -> dict[str, Any]:
     """The proposal file: the flat SafeTx, its hashes, its calls, its simulation, and where it comes from."""
     return {
         "schema": FILE_SCHEMA,
-        **leg.proposal,
+        **in_order(leg.proposal),
+        "safe_tx": SafeTx.from_json(leg.proposal["safe_tx"]).to_json(),
         "incident": session.recorder.incident,
         "runbook": session.bound.runbook.id,
         "runbook_hash": session.runbook_hash,
@@ -87,6 +89,13 @@ def document(session: Session, leg: Leg) -> dict[str, Any]:
         "block": block_to_json(leg.planned_at),
         "version": __version__,
     }
+
+
+def in_order(value: Any) -> Any:
+    """Sorted at every level: the journal keeps no order, and a resumed export must write the same bytes."""
+    if isinstance(value, Mapping):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return [in_order(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def has_failed(evidence: Execution) -> bool:

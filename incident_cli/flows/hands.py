@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from incident_cli.abi import encode_call, parse_signature
-from incident_cli.chain.execution import Execution, execution_of, send_raw
+from incident_cli.chain.execution import Execution, execution_of, receipt, send_raw
 from incident_cli.chain.simulate import simulate_execution
 from incident_cli.drills.accounts import Account
 from incident_cli.drills.world import World
@@ -78,8 +78,10 @@ class RehearsedHands:
         return leg.record(session, Kind.SUBMIT_INTENDED, raw=to_hex(raw), transaction_hash=to_hex(keccak(raw)))
 
     def send(self, session: Session, leg: Leg, raw: bytes) -> str:
-        """Send the exact bytes of the intent; sent again after an interruption, they are the same transaction."""
-        hash_ = send_raw(session.reader.endpoint, raw)
+        """Send the exact bytes of the intent, unless the chain has them from before an interruption."""
+        endpoint, hash_ = session.reader.endpoint, to_hex(keccak(raw))
+        if receipt(endpoint, session.reader.chain, hash_) is None:
+            send_raw(endpoint, raw)
         leg.record(session, Kind.SUBMITTED, transaction_hash=hash_)
         return hash_
 

@@ -21,7 +21,8 @@ SCHEDULE = parse_signature(
 EXECUTE = parse_signature("execute(address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt)")
 OPERATION = ("address", "uint256", "bytes", "bytes32", "bytes32")
 NO_PREDECESSOR = bytes(32)
-WAITING, DONE = 1, 3  # TimelockController.OperationState
+WAITING, READY, DONE = 1, 2, 3  # TimelockController.OperationState
+SCHEDULED = (WAITING, READY, DONE)
 
 
 def reopening_of(session: Session, step: ContainStep, irreversible: bool) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from incident_cli.abi import parse_signature
-from incident_cli.chain.batch import LATEST_BLOCK, read_round
+from incident_cli.chain.batch import LATEST_BLOCK, plan, read_round
 from incident_cli.evm import CallRead, checksummed
 from incident_cli.transport import HttpEndpoint
 from tests.benchmarks.conftest import Say
@@ -45,10 +45,18 @@ def round_of(endpoint: HttpEndpoint, size: int) -> Work:
     return work
 
 
+def undecoded(endpoint: HttpEndpoint, size: int) -> Work:
+    """The same bytes there and back, neither planned nor read: what the node and the transport cost."""
+    asks, _ = plan(reads_of(size))
+    requests = [*(ask.request("latest") for ask in asks), LATEST_BLOCK]
+    return lambda: endpoint.exchange(requests)
+
+
 @pytest.mark.benchmark
 def test_a_round_against_one_bare_request(endpoint: HttpEndpoint, say: Say) -> None:
     works: dict[str, Work] = {"bare request": lambda: endpoint.exchange([LATEST_BLOCK])}
-    works |= {f"{size} reads": round_of(endpoint, size) for size in SIZES}
+    for size in SIZES:
+        works |= {f"{size} reads": round_of(endpoint, size), f"{size} reads, undecoded": undecoded(endpoint, size)}
     found = measure(works, ROUNDS)
     say(f"\na detection round, node at 50 ms, medians of {ROUNDS} interleaved rounds (goal: 100 at 1.2 ×, 1000 at 2 ×)")
     for name in works:

@@ -1,12 +1,14 @@
 """Goal 4: from planned levers to a proposal that may be shown, against safe-eth-py making the same reads.
 
-Both speak HTTP to the same drill chain on loopback. safe-eth-py's part is what its users write: the Safe's state,
-the contracts' state call by call, the transaction and its hash, and (its nearest to a simulation; its own for a
-MultiSend does not pass here) the gas of each call as the Safe would make it.
+Both speak HTTP to the same drill chain, which stands still and remembers its answers, so that the clients are
+measured and not py-evm. safe-eth-py's part is what its users write: the Safe's state, the contracts' state call by
+call, the transaction and its hash, and the gas of each call as the Safe would make it, its nearest to a simulation.
 """
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -26,9 +28,10 @@ from incident_cli.flows.drill import Drill, People, begin, plan_drill, watch
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.steps.contain_step import draft
 from incident_cli.runbook.model import ContainStep, Step
+from incident_cli.transport import Endpoint, Json, Request, RpcError
 from tests.benchmarks.conftest import Say
 from tests.benchmarks.pairs import Work, measure
-from tests.fakes.node import Node, serving
+from tests.fakes.node import Node
 
 ROUNDS = 7
 
@@ -88,6 +91,25 @@ def same_by_safe_eth(client: Any, reads: Sequence[Read], made: Draft) -> str:
     return to_hex(bytes(built.safe_tx_hash))
 
 
+class StillNode(Node):
+    """A chain that stands still, over HTTP: it remembers its answers, and takes `latency` seconds an exchange."""
+
+    def __init__(self, endpoint: Endpoint, latency: float) -> None:
+        self.latency = latency
+        self.remembered: dict[str, Json | RpcError] = {}
+        super().__init__(lambda request: self.recall(endpoint, request))
+
+    def recall(self, endpoint: Endpoint, request: Request) -> Json | RpcError:
+        asked = json.dumps([request.method, request.params])
+        if asked not in self.remembered:
+            self.remembered[asked] = endpoint.exchange([request])[0]
+        return self.remembered[asked]
+
+    def heard(self, body: Any, headers: dict[str, str], path: str) -> list[dict[str, Any]]:
+        time.sleep(self.latency)
+        return super().heard(body, headers, path)
+
+
 def exchanges_of(node: Node, work: Work) -> int:
     """How many HTTP requests a work makes."""
     before = node.exchanges
@@ -96,13 +118,14 @@ def exchanges_of(node: Node, work: Work) -> int:
 
 
 @pytest.mark.benchmark
-def test_from_plan_to_proposal(tmp_path: Path, say: Say) -> None:
+@pytest.mark.parametrize("latency", [0.0, 0.050])
+def test_from_plan_to_proposal(tmp_path: Path, say: Say, latency: float) -> None:
     from safe_eth.eth import EthereumClient
 
     drill = firing_drill(tmp_path)
     session = drill.session
     step = next(one for one in session.bound.runbook.steps if isinstance(one, ContainStep))
-    with serving(drill.live.rpc) as node:
+    with StillNode(drill.live.rpc, latency) as node:
         reader = Noting(node.endpoint(read_seconds=20), session.reader.chain, CHAIN_ID, session.reader.head)
         session.reader = reader
         made = draft(session, step)
@@ -114,6 +137,7 @@ def test_from_plan_to_proposal(tmp_path: Path, say: Say) -> None:
         assert works["safe-eth-py"]() == made.proposal.hashes.safe_tx_hash
         counts = {name: exchanges_of(node, work) for name, work in works.items()}
         found = measure(works, ROUNDS)
-    say(f"\nplan to proposal, {len(reads)} reads, loopback, medians of {ROUNDS} interleaved rounds (goal: 0.3 ×)")
+    node_at = f"node at {latency * 1_000:.0f} ms"
+    say(f"\nplan to proposal, {len(reads)} reads, {node_at}, medians of {ROUNDS} interleaved rounds (goal: 0.3 ×)")
     for name, count in counts.items():
         say(f"{found.row(name, 'safe-eth-py')}  {count} HTTP requests")

@@ -90,13 +90,13 @@ def moves(folder: Path) -> str:
     """Help, a note, nonsense, back, a wrong phrase, Enter alone, a skip without a reason; an attack left open."""
     arguments = ["drill", "oracle-divergence"]
     with Terminal(arguments, HOME, cwd=folder) as terminal:
-        for line in ("?", "note the pool looks thin", "maybe", "back", "Yes"):
+        for line in ("?", "note the pool looks thin", "maybe", "Yes"):
             terminal.answer(line, "yes or no")
         for line in ("?", "eth-usd", "", "skip", "back"):
             terminal.answer(line, "type it")
         terminal.answer("", "yes or no")
-        terminal.answer("", "answer")
-        terminal.answer("note", "answer")
+        for line in ("", "note", FALSE_ALARM):
+            terminal.answer(line, "answer")
         return shown(arguments, terminal, terminal.finish())
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from incident_cli.abi import decode, encode_call, parse_signature
 from incident_cli.drills.accounts import Account
+from incident_cli.drills.founding import encoded
 from incident_cli.drills.live_world import LiveWorld
-from incident_cli.drills.world import World, encoded
+from incident_cli.drills.world import World
 from incident_cli.evm import ZERO, Address, keccak
 from incident_cli.flows import drill as flow
 from incident_cli.flows.desk import Answerer, Rehearsed
@@ -160,7 +161,7 @@ def nonce_of(world: World, safe: Address) -> int:
 def executed_hashes(world: World, safe: Address) -> list[str]:
     """Every safe_tx_hash the Safe ever executed with success, in order."""
     logs = world.engine.logs(0, world.engine.head.number, [safe], [[SUCCESS]])
-    return ["0x" + bytes(one.topics[1]).hex() for one in logs]
+    return ["0x" + bytes(one.log.topics[1]).hex() for one in logs]
 
 
 def of_kind(drill: Drill, kind: Kind) -> list[Event]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from incident_cli.checks.check import Verdict
 from incident_cli.errors import Waiting
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended, follow
-from incident_cli.incident.events import Event, Outcome
+from incident_cli.incident.events import Event, Outcome, findings
 from incident_cli.runbook.model import AskStep, Step
 
 
@@ -17,6 +18,8 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     assert isinstance(step, AskStep), "the registry gives each verb its own step"
     role = step.role.replace("_", " ")
     no = f"no leads to the step {step.on_no.to}" if step.on_no.to else "no stops here, resumable"
+    for hint in false_alarms(session):
+        session.screen.say(f"known false alarm: {hint}", "warn")
     answer = session.ask(step, Prompt(step.id, "yes-no", step.ask, help=f"For the {role}. {no}."))
     if answer == "yes":
         return Ended(Outcome.YES)
@@ -24,3 +27,10 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     if ended is None:
         raise Waiting(f"the step {step.id} was answered no; nothing was done", "operator")
     return ended
+
+
+def false_alarms(session: Session) -> list[str]:
+    """What the checks that are not quiet have been mistaken for before."""
+    latest = {name: findings(session.events, name) for name in session.bound.checks}
+    alarmed = [name for name, found in latest.items() if found and found[-1].verdict is not Verdict.QUIET]
+    return [hint for name in alarmed for hint in session.bound.checks[name].false_positives]

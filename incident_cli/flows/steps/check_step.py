@@ -34,10 +34,11 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     while True:
         verdict = worst(session.judge_checks(step.check, step))
         taken, quiet = taken + 1, quiet + 1 if verdict is Verdict.QUIET else 0
-        decided = decide(step, verdict, quiet)
+        more = step.retry is not None and taken <= step.retry.max
+        decided = decide(step, verdict, quiet, more)
         if decided is not None:
             return decided
-        if step.retry is not None and taken <= step.retry.max:
+        if step.retry is not None and more:
             with session.screen.working(f"{verdict.value}: judging again in {step.retry.every} s of chain time"):
                 session.pace.wait(step.retry.every)
             continue
@@ -47,13 +48,13 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
             return Ended(Outcome.DECIDED, data={"verdict": verdict.value})
 
 
-def decide(step: CheckStep, verdict: Verdict, quiet: int) -> Ended | None:
+def decide(step: CheckStep, verdict: Verdict, quiet: int, more: bool) -> Ended | None:
     """Where a verdict sends the walk without anybody being asked; None: sample again, or ask."""
     if verdict is Verdict.FIRING:
         return Ended(Outcome.FIRING)
     if verdict is Verdict.QUIET and quiet >= QUIET_SAMPLES:
         return follow(Outcome.QUIET, step.on_quiet)
-    if verdict is Verdict.UNKNOWN and step.retry is None:
+    if verdict is Verdict.UNKNOWN and not more:
         return follow(Outcome.DECIDED, step.on_unknown)
     return None
 

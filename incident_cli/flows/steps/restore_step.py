@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from incident_cli.checks.check import Verdict
 from incident_cli.errors import Refused, Waiting
 from incident_cli.evm import Missing, keccak
 from incident_cli.expression import Unknown
@@ -18,6 +19,7 @@ from incident_cli.flows.leg import leg_of
 from incident_cli.flows.proposal import PlannedCall, call_from_json, prepare, prove, show
 from incident_cli.flows.reopening import (
     DONE,
+    SCHEDULED,
     WAITING,
     delay_of,
     execute_call,
@@ -27,8 +29,7 @@ from incident_cli.flows.reopening import (
 )
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
-from incident_cli.incident.events import Event, Kind, Outcome, last
-from incident_cli.incident.walk import latest_outcomes
+from incident_cli.incident.events import Event, Kind, Outcome
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import RestoreStep, Step
@@ -40,25 +41,54 @@ MOST_SAMPLES = 500
 def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     """Reopen once it is required to be quiet; nothing to restore where nothing was contained."""
     assert isinstance(step, RestoreStep), "the registry gives each verb its own step"
-    if latest_outcomes(session.events).get(step.restore) is not Outcome.DONE:
+    contained = containments(session, step)
+    if not contained:
         return Ended(Outcome.NOT_NEEDED)
-    undo = list(containment_of(session, step).data["undo"])
+    undo = undo_records(contained)
     session.pace.recovered()
-    if last(present, Kind.PLANNED) is None:
+    if not any(event.kind is Kind.CONFIRMED for event in present):
         wait_until_required(session, step)
     slot = session.bound.slots[step.by]
     if slot.protocol.protocol == "timelock":
-        through_timelock(session, step, slot, undo)
+        through_timelock(session, step, slot, undo, salt_of(contained))
     else:
         carry_out(session, step, "restore", lambda: direct(session, step, slot, undo))
     proof = prove(session, back_to(undo))
     return Ended(Outcome.DONE, proof=proof)
 
 
-def containment_of(session: Session, step: RestoreStep) -> Event:
-    """The plan of the containment to undo: the one that was executed last."""
-    plans = [event for event in session.events if event.kind is Kind.PLANNED and event.step == step.restore]
-    return plans[-1]
+def containments(session: Session, step: RestoreStep) -> list[Event]:
+    """The plans of the containment that were executed and have not been undone, oldest first.
+
+    A step may be gone through twice; what its first attempt did on chain still stands after the second found
+    nothing left to do.
+    """
+    plan: Event | None = None
+    found: list[Event] = []
+    for event in session.events:
+        if event.step == step.id and event.kind is Kind.STEP_ENDED and event.data["outcome"] == Outcome.DONE:
+            found = []
+        if event.step != step.restore:
+            continue
+        if event.kind is Kind.PLANNED:
+            plan = event
+        elif event.kind is Kind.EXECUTED and plan is not None:
+            found.append(plan)
+    return found
+
+
+def undo_records(contained: Sequence[Event]) -> list[Mapping[str, Any]]:
+    """What to undo, in the order it was done; where two containments set the same, the later one's."""
+    latest: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for plan in contained:
+        for record in plan.data["undo"]:
+            latest[tuple(one["label"] for one in record["expect"])] = record
+    return list(latest.values())
+
+
+def salt_of(contained: Sequence[Event]) -> bytes:
+    """One salt for each containment, so that a resumed restore finds its own operations again."""
+    return keccak(contained[-1].data["proposal"]["safe_tx_hash"].encode())
 
 
 def wait_until_required(session: Session, step: RestoreStep) -> None:
@@ -114,14 +144,34 @@ def direct(session: Session, step: RestoreStep, safe: BoundSlot, undo: Sequence[
 
 
 def through_timelock(
-    session: Session, step: RestoreStep, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]]
+    session: Session, step: RestoreStep, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]], salt: bytes
 ) -> None:
-    """Schedule, wait, execute."""
-    salt = keccak(containment_of(session, step).data["proposal"]["safe_tx_hash"].encode())
-    carry_out(session, step, "schedule", lambda: scheduling(session, step, timelock, undo, salt))
-    if leg_of(session, step, "execute").find(Kind.CONFIRMED) is None:
-        wait_for_delay(session, timelock, [operation_id(one.call, salt) for one in undo_calls(undo)])
+    """Schedule, wait, execute. What an earlier attempt at this step did already is passed over."""
+    ids = [operation_id(one.call, salt) for one in undo_calls(undo)]
+    if leg_of(session, step, "schedule").is_confirmed or not is_each(session, timelock, ids, SCHEDULED):
+        carry_out(session, step, "schedule", lambda: scheduling(session, step, timelock, undo, salt))
+    if not leg_of(session, step, "execute").is_confirmed:
+        if is_each(session, timelock, ids, (DONE,)):
+            return
+        wait_for_delay(session, timelock, ids)
+        reconsider(session, step)
     carry_out(session, step, "execute", lambda: executing(session, timelock, undo, salt))
+
+
+def is_each(session: Session, timelock: BoundSlot, ids: Sequence[bytes], states: Sequence[int]) -> bool:
+    """Whether the time-lock shows every operation in one of these states; unknown is no."""
+    reads = [timelock.read("operation_state", (one,)) for one in ids]
+    snapshot = session.reader.read(reads)
+    return all(snapshot.value(read) in states for read in reads)
+
+
+def reconsider(session: Session, step: RestoreStep) -> None:
+    """The delay was long: anything but quiet now, and all of `requires` must hold again before the market opens."""
+    if step.requires is None:
+        return
+    found = session.judge_checks(sorted(step.requires.checks), step, show=False)
+    if not found or any(one.verdict is not Verdict.QUIET for one in found):
+        wait_until_required(session, step)
 
 
 def scheduling(
