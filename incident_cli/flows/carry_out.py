@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from incident_cli.chain.execution import Execution
@@ -12,10 +12,15 @@ from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.proposal import Proposal, prove, show
-from incident_cli.flows.session import Session
-from incident_cli.incident.events import Kind, block_from_json, block_to_json
+from incident_cli.flows.session import Session, SkipStep
+from incident_cli.incident.events import Event, Kind, block_from_json, block_to_json, last
 from incident_cli.levers.expectation import Expectation
 from incident_cli.runbook.model import Step
+
+STILL_NOT_PROVEN = (
+    ("stop", "leave the incident here; resume to look again"),
+    ("leave", "leave this step behind: it counts as skipped, never as contained"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,10 @@ def execute(session: Session, leg: Leg, evidence: Execution) -> None:
     try:
         block = check_evidence(evidence)
     except NotProven as problem:
-        leg.record(session, Kind.FAILED, problem=problem.message, void=has_failed(evidence))
+        void = has_failed(evidence)
+        leg.record(session, Kind.FAILED, problem=problem.message, void=void)
+        if not void:
+            leave_if_asked(session, leg.step, leg.events, problem)
         raise
     submitted = leg.find(Kind.SUBMITTED)
     sent = submitted.data["transaction_hash"] if submitted else None
@@ -124,8 +132,18 @@ def prove_leg(session: Session, leg: Leg) -> Block:
         block = prove(session, expectations)
     except NotProven as problem:
         leg.record(session, Kind.FAILED, problem=problem.message)
+        leave_if_asked(session, leg.step, leg.events, problem)
         raise
     leg.record(session, Kind.PROVEN, block, proof_block=block_to_json(block))
     for one in expectations[: len(proposal["expect"])]:
         session.screen.say(f"block {block.number} shows {described(one)}", "good")
     return block
+
+
+def leave_if_asked(session: Session, step: Step, earlier: Sequence[Event], problem: NotProven) -> None:
+    """What failed before and fails again may never hold: the operator may leave the step, which proves nothing."""
+    if last(earlier, Kind.FAILED) is None:
+        return
+    prompt = Prompt(step.id, "choice", f"Again: {problem.message}. What now?", choices=STILL_NOT_PROVEN)
+    if session.ask(step, prompt) == "leave":
+        raise SkipStep(problem.message)

@@ -23,6 +23,7 @@ OPERATION = ("address", "uint256", "bytes", "bytes32", "bytes32")
 NO_PREDECESSOR = bytes(32)
 WAITING, READY, DONE = 1, 2, 3  # TimelockController.OperationState
 SCHEDULED = (WAITING, READY, DONE)
+STATE_WORDS = "1 waiting, 2 ready, 3 done"
 
 
 def reopening_of(session: Session, step: ContainStep, irreversible: bool) -> str:
@@ -76,5 +77,7 @@ def execute_call(timelock: Address, undo: PlannedCall, salt: bytes) -> PlannedCa
 def operation_states(timelock: BoundSlot, ids: Sequence[bytes], state: int) -> list[Expectation]:
     """Every operation in this state."""
     reads: list[CallRead] = [timelock.read("operation_state", (one,)) for one in ids]
-    label = f"{timelock.name}.operation_state"
-    return [Expectation(f"{label}(0x{one.hex()})", read, state) for one, read in zip(ids, reads, strict=True)]
+    return [
+        Expectation(f"{timelock.name} state ({STATE_WORDS}) of operation 0x{one.hex()}", read, state)
+        for one, read in zip(ids, reads, strict=True)
+    ]

@@ -99,6 +99,12 @@ def latest_outcomes(events: Sequence[Event]) -> dict[str, Outcome]:
 
 
 def before(runbook: Runbook, events: Sequence[Event], step: str) -> Step | None:
-    """The step the operator was at before this one: where `back` goes."""
-    visited = [event.step for event in events if event.kind is Kind.STEP_STARTED and event.step != step]
-    return runbook.step(visited[-1]) if visited and visited[-1] is not None else None
+    """The step that led to this one: where `back` goes, and going back again goes further back."""
+    path: list[str] = []
+    for event in events:
+        if event.step is None or event.kind not in (Kind.STEP_STARTED, Kind.STEP_REOPENED):
+            continue
+        path = path[: path.index(event.step)] if event.step in path else path
+        path.append(event.step)
+    earlier = path[: path.index(step)] if step in path else path
+    return runbook.step(earlier[-1]) if earlier else None

@@ -119,7 +119,10 @@ def parameters(runbook: Runbook, deployment: Deployment, market: Market, given: 
     """Every parameter's value: from the command, else from the market, else its default."""
     unknown = sorted(set(given) - set(runbook.params))
     if unknown:
-        raise Misused(f"{unknown[0]!r} is no parameter of {runbook.id}{did_you_mean(unknown[0], runbook.params)}")
+        raise Misused(
+            f"{unknown[0]!r} is no parameter of {runbook.id}{did_you_mean(unknown[0], runbook.params)}",
+            f"parameters: {', '.join(runbook.params) or 'none'}",
+        )
     own = {name: node.value for name, node in deployment.markets[market.name].params.items()}
     scope: dict[str, Given] = {}
     for name, parameter in runbook.params.items():

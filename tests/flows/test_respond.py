@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from incident_cli.abi import encode_call
+from incident_cli.drills.founding import encoded
 from incident_cli.drills.live_world import LiveWorld
 from incident_cli.drills.serve import serve
 from incident_cli.drills.setting import deployment_text
@@ -23,13 +24,13 @@ from incident_cli.flows.desk import Answerer, Stop
 from incident_cli.flows.respond import Order, Surroundings
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
-from incident_cli.incident.events import Kind
+from incident_cli.incident.events import Event, Kind
 from incident_cli.runbook.shipped import find_runbook
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.transport import HttpEndpoint
 from tests.fakes.desk import FakeClock, RecordingScreen, Scripted
-from tests.flows.rehearsal import EXECUTE, council_sends, is_paused, nonce_of, pause_data, planned
+from tests.flows.rehearsal import EXECUTE, council_sends, is_paused, nonce_of, pause_data, planned, safe_sends
 
 FAULT_SHOWS = 8
 
@@ -238,11 +239,27 @@ def test_a_whole_response_reopens_through_the_timelock(site: Site) -> None:
         planned_leg = [event for event in session.events if event.kind is Kind.PLANNED][-1]
         assert planned_leg.data["leg"] == leg
         session.recorder.journal.close()
+        if leg == "execute":
+            planned_leg = nonce_taken(site, leg)
         governed(site, planned_leg.data["proposal"])
         session = taken_up(site)
     assert walk(session).value == "contained"
     assert not is_paused(site.live.world)
-    assert nonce_of(site.live.world, site.live.world.addresses.governance) == 2
+    assert nonce_of(site.live.world, site.live.world.addresses.governance) == 3
+
+
+def nonce_taken(site: Site, leg: str) -> Event:
+    """Governance did something else at that nonce: the same leg is planned again, and none before it."""
+    at = site.live.world.addresses
+    data = encoded("approve(address,uint256)", at.exchange, 0)
+    safe_sends(site.live, at.governance, site.live.world.governance_owners, at.token, data)
+    session = taken_up(site)
+    with pytest.raises(Waiting):
+        walk(session)
+    session.recorder.journal.close()
+    plans = [event for event in session.events if event.kind is Kind.PLANNED]
+    assert [one.data["leg"] for one in plans] == ["contain", "schedule", "execute", leg]
+    return plans[-1]
 
 
 def governed(site: Site, proposal: dict[str, Any]) -> None:

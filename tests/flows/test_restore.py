@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from incident_cli.drills.engine import Reverted
-from incident_cli.drills.founding import encoded
+from incident_cli.drills.engine_values import Reverted
 from incident_cli.errors import Refused, Waiting
 from incident_cli.evm import Block, hex_bytes
 from incident_cli.flows import drill as flow
@@ -19,7 +18,6 @@ from incident_cli.incident.walk import Ending
 from tests.fakes.desk import Said, Scripted
 from tests.flows.rehearsal import (
     begun,
-    council_sends,
     governance_executes,
     governance_schedules,
     is_paused,
@@ -56,18 +54,25 @@ def test_what_somebody_changed_since_is_not_overwritten(tmp_path: Path) -> None:
     assert not [event for event in of_kind(drill, Kind.PLANNED) if event.step == "reopen"]
 
 
-def test_a_change_during_the_delay_is_refused_at_the_execution(tmp_path: Path) -> None:
-    def limit_tightened(prompt: Prompt) -> str:
-        world = drill.live.world
-        data = encoded("setWithdrawalLimit(uint256,uint256)", 100_000 * 10**6, 3_600)
-        council_sends(drill.live, world.addresses.exchange, data)
+def test_a_change_while_it_is_scheduled_is_seen_and_may_be_left(tmp_path: Path) -> None:
+    def paused_no_more(prompt: Prompt) -> str:
+        governance_executes(drill.live, data)
         return prompt.phrase
 
-    drill = begun(tmp_path, answerer=Scripted({"reopen": [limit_tightened]}))
+    drill = contained(tmp_path, lambda prompt: prompt.phrase, paused_no_more)
+    data = pause_data(drill.live.world, MARKET, paused=False)
+    with pytest.raises(Waiting):
+        drill.session.answerer = Scripted({"cause": [Stop()]})
+        flow.run(drill)
+    governance_schedules(drill.live, data)
+    drill.session.answerer = Scripted({"reopen": [lambda prompt: prompt.phrase, paused_no_more]})
     with pytest.raises(Refused) as caught:
         flow.run(drill)
-    assert "as the containment left it" in caught.value.message or "signatures" in caught.value.message
-    assert is_paused(drill.live.world)
+    assert "with its signatures the transaction would fail" in caught.value.message
+    with pytest.raises(Refused) as again:
+        flow.run(drill)
+    assert "as the containment left it" in again.value.message
+    assert legs(drill) == ["schedule"]
 
 
 def test_the_timelock_really_holds(tmp_path: Path) -> None:

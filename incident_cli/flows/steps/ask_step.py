@@ -17,7 +17,7 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     """Yes goes on; no goes where the runbook says, or stops here."""
     assert isinstance(step, AskStep), "the registry gives each verb its own step"
     role = step.role.replace("_", " ")
-    no = f"no leads to the step {step.on_no.to}" if step.on_no.to else "no stops here, resumable"
+    no = f"No leads to the step {step.on_no.to}" if step.on_no.to else "No stops here, resumable"
     for hint in false_alarms(session):
         session.screen.say(f"known false alarm: {hint}", "warn")
     answer = session.ask(step, Prompt(step.id, "yes-no", step.ask, help=f"For the {role}. {no}."))

@@ -52,7 +52,7 @@ def draft(session: Session, step: ContainStep) -> Draft:
         phrase=phrase_of(session, step, irreversible),
         dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),
         reopening=reopening_of(session, step, irreversible),
-        undo=[undo_to_json(one.undo) for one in wanted if one.undo is not None],
+        undo=[undo_to_json(one.undo, one.pull.label) for one in wanted if one.undo is not None],
     )
 
 
@@ -120,9 +120,10 @@ def phrase_of(session: Session, step: ContainStep, irreversible: bool) -> str:
     return "this cannot be undone" if irreversible else session.bound.market.name
 
 
-def undo_to_json(undo: Undo) -> dict[str, object]:
+def undo_to_json(undo: Undo, label: str) -> dict[str, object]:
     """An undo as the journal holds it until the market reopens."""
     return {
+        "label": label,
         "by": undo.by,
         "to": undo.call.to,
         "signature": undo.call.signature.source,

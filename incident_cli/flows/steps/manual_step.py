@@ -18,6 +18,6 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     if step.evidence == "text":
         words = session.ask(step, Prompt(step.id, "text", step.manual, help="One line; it goes into the record."))
         return Ended(Outcome.DONE, data={"evidence_text": words})
-    if session.ask(step, Prompt(step.id, "yes-no", f"{step.manual} Done?", help="no stops here, resumable")) == "yes":
+    if session.ask(step, Prompt(step.id, "yes-no", f"{step.manual} Done?", help="No stops here, resumable.")) == "yes":
         return Ended(Outcome.DONE)
     raise Waiting(f"the step {step.id} is not done yet", "operator")

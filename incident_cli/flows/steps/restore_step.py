@@ -33,6 +33,7 @@ from incident_cli.incident.events import Event, Kind, Outcome
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import RestoreStep, Step
+from incident_cli.units import format_duration
 
 SAMPLE_SECONDS = 120
 MOST_SAMPLES = 500
@@ -95,10 +96,12 @@ def wait_until_required(session: Session, step: RestoreStep) -> None:
     """Sample the checks until `requires` holds; unknown never counts as quiet."""
     if step.requires is None:
         return
-    for _ in range(MOST_SAMPLES):
+    session.screen.say(f"waiting until {step.requires.source}; a sample every {format_duration(SAMPLE_SECONDS)}")
+    for number in range(1, MOST_SAMPLES + 1):
         session.judge_checks(sorted(step.requires.checks), step, show=False)
         shown = session.holds(step.requires)
         if shown is True:
+            session.screen.say(f"{step.requires.source} holds after {number} samples", "good")
             return
         reason = shown.reason if isinstance(shown, Unknown) else "it does not hold yet"
         with session.screen.working(f"{step.requires.source}: {reason}"):
@@ -109,7 +112,7 @@ def wait_until_required(session: Session, step: RestoreStep) -> None:
 def undo_calls(records: Sequence[Mapping[str, Any]]) -> list[PlannedCall]:
     """The recorded undo calls, in reverse order of what was done."""
     return [
-        PlannedCall(call, f"undo {call.signature.name}", "Puts back the values recorded before the containment.")
+        PlannedCall(call, f"undo {record['label']}", "Puts back the values recorded before the containment.")
         for record in reversed(records)
         for call in [call_from_json(record)]
     ]

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from incident_cli.errors import NotProven
 from incident_cli.evm import Block
 from incident_cli.expression import Unknown
+from incident_cli.flows.carry_out import leave_if_asked
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.conditions import judge, reads_needed
-from incident_cli.incident.events import Event, Kind, Outcome, block_to_json
+from incident_cli.incident.events import Event, Kind, Outcome, block_to_json, last
 from incident_cli.incident.walk import latest_outcomes
 from incident_cli.runbook.model import ContainStep, Step, VerifyStep
 
@@ -18,7 +19,7 @@ POLL_SECONDS = 12
 
 
 def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
-    """Look until everything holds at one block, at most for the step's time-out of chain time."""
+    """Look until all of it holds at one block, at most for the time-out of chain time; once resumed, look once."""
     assert isinstance(step, VerifyStep), "the registry gives each verb its own step"
     if step.marks == "contained" and nothing_was_contained(session):
         return Ended(Outcome.NOT_NEEDED)
@@ -31,9 +32,11 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
             session.screen.say(f"{word}: block {block.number} {block.hash} proves it", "good")
             return Ended(Outcome.DONE, proof=block)
         started = block.timestamp if started is None else started
-        if block.timestamp - started >= step.timeout:
+        if last(present, Kind.FAILED) is not None or block.timestamp - started >= step.timeout:
             session.record(Kind.FAILED, step, block, problem="; ".join(problems))
-            raise NotProven(f"not {step.marks or 'verified'}: {'; '.join(problems)}", "resume to look again")
+            problem = NotProven(f"not {step.marks or 'verified'}: {'; '.join(problems)}", "resume to look again")
+            leave_if_asked(session, step, present, problem)
+            raise problem
         with session.screen.working(f"not yet: {problems[0]}"):
             session.pace.wait(POLL_SECONDS)
 
