@@ -45,7 +45,7 @@ def order_of(
     runbook: str | None, deployment: Path | None, market: str | None, params: list[str], out: Path | None
 ) -> Order:
     """What was asked for; raises Misused naming everything that is missing at once."""
-    from incident_cli.flows.respond import Order
+    from incident_cli.flows.respond import Order, bind_order
     from incident_cli.runbook.shipped import find_runbook
 
     given = {"RUNBOOK": runbook, "--deployment FILE": deployment, "--market MARKET": market}
@@ -54,7 +54,9 @@ def order_of(
         raise Misused(
             f"{' and '.join(missing)} must be given: what is contained never has a default", EXAMPLE.partition(": ")[2]
         )
-    return Order(find_runbook(runbook), deployment, market, parse_pairs(params), out)
+    order = Order(find_runbook(runbook), deployment, market, parse_pairs(params), out)
+    bind_order(order)  # a wrong file is said first, whoever may be there to answer
+    return order
 
 
 def surroundings(printer: Printer) -> Surroundings:

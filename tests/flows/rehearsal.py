@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from incident_cli.abi import decode, encode_call, parse_signature
 from incident_cli.drills.accounts import Account
 from incident_cli.drills.founding import encoded
@@ -31,6 +33,12 @@ TIMELOCK_EXECUTE = "execute(address,uint256,bytes,bytes32,bytes32)"
 SUCCESS = keccak(b"ExecutionSuccess(bytes32,uint256)")
 Answered = Json | RpcError
 Lie = Callable[[Request, Answered], Answered]
+
+
+def skip_unless_asked(request: pytest.FixtureRequest) -> None:
+    """A campaign runs with -m campaign only."""
+    if "campaign" not in str(request.config.getoption("markexpr")):
+        pytest.skip("a long campaign: run with -m campaign")
 
 
 def people(answerer: Answerer | None = None, plan: DrillPlan | None = None) -> People:

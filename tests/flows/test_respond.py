@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,17 +72,41 @@ class Site:
         self.deployment.write_text(change(self.deployment.read_text()))
 
 
+@contextmanager
+def served(folder: Path) -> Iterator[Site]:
+    """A chain whose fault has begun, over HTTP."""
+    live = LiveWorld(World.build(7, planned().script.scenario))
+    for _ in range(FAULT_SHOWS):
+        live.advance(12)
+    with serve(live.rpc, 0) as node:
+        yield placed(live, node.url, folder)
+
+
+def placed(live: LiveWorld, url: str, folder: Path) -> Site:
+    """A responder's place at a chain; while the responder sleeps, the chain goes on."""
+    found = Site(live, url, folder, FakeClock(sleeping=lambda seconds: live.advance(12)))
+    found.deployment.write_text(deployment_text(live.world, url))
+    return found
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """The fault has begun; the chain is served over HTTP."""
-    with ExitStack() as stack:
-        live = LiveWorld(World.build(7, planned().script.scenario))
-        for _ in range(FAULT_SHOWS):
-            live.advance(12)
-        clock = FakeClock(sleeping=lambda seconds: live.advance(12))
-        found = Site(live, stack.enter_context(serve(live.rpc, 0)).url, tmp_path, clock)
-        found.deployment.write_text(deployment_text(live.world, found.url))
+    """A site of its own."""
+    with served(tmp_path) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One chain for the tests that change nothing on it."""
+    with served(tmp_path_factory.mktemp("shared")) as found:
+        yield found
+
+
+@pytest.fixture
+def still(shared: Site, tmp_path: Path) -> Site:
+    """A responder's place at the shared chain."""
+    return placed(shared.live, shared.url, tmp_path)
 
 
 def proposed(site: Site) -> tuple[Session, dict[str, Any]]:
@@ -271,49 +295,49 @@ def governed(site: Site, proposal: dict[str, Any]) -> None:
     site.live.submit(world.transaction(world.executor, tx.safe, encode_call(EXECUTE, fields)))
 
 
-def nothing_begun(site: Site, order: Order, kind: type[IncidentError]) -> IncidentError:
+def nothing_begun(still: Site, order: Order, kind: type[IncidentError]) -> IncidentError:
     """Beginning fails in this way, and no incident is left behind."""
     with pytest.raises(kind) as caught:
-        respond.begin(order, site.around())
-    assert not site.home.exists() or not list(site.home.iterdir())
+        respond.begin(order, still.around())
+    assert not still.home.exists() or not list(still.home.iterdir())
     return caught.value
 
 
-def test_an_unreachable_node_is_unread(site: Site) -> None:
-    site.rewrite(lambda text: text.replace(site.url, "http://127.0.0.1:9"))
-    assert nothing_begun(site, site.order(), Unread).exit_code == 3
+def test_an_unreachable_node_is_unread(still: Site) -> None:
+    still.rewrite(lambda text: text.replace(still.url, "http://127.0.0.1:9"))
+    assert nothing_begun(still, still.order(), Unread).exit_code == 3
 
 
-def test_a_wrong_chain_id_is_refused(site: Site) -> None:
-    site.rewrite(lambda text: text.replace("id: 31337", "id: 1"))
-    assert "31337" in nothing_begun(site, site.order(), Refused).message
+def test_a_wrong_chain_id_is_refused(still: Site) -> None:
+    still.rewrite(lambda text: text.replace("id: 31337", "id: 1"))
+    assert "31337" in nothing_begun(still, still.order(), Refused).message
 
 
-def test_a_node_from_the_environment_must_be_set(site: Site) -> None:
-    site.rewrite(lambda text: text.replace(f'{{url: "{site.url}"}}', "{env: INCIDENT_RPC_1A}"))
-    assert "INCIDENT_RPC_1A" in nothing_begun(site, site.order(), Misused).message
+def test_a_node_from_the_environment_must_be_set(still: Site) -> None:
+    still.rewrite(lambda text: text.replace(f'{{url: "{still.url}"}}', "{env: INCIDENT_RPC_1A}"))
+    assert "INCIDENT_RPC_1A" in nothing_begun(still, still.order(), Misused).message
 
 
 @pytest.mark.parametrize("market", ["", "ETH", "eth-usd", "DOGE-USD"])
-def test_an_unknown_market_is_misused(market: str, site: Site) -> None:
-    assert nothing_begun(site, site.order(market), Misused).exit_code == 2
+def test_an_unknown_market_is_misused(market: str, still: Site) -> None:
+    assert nothing_begun(still, still.order(market), Misused).exit_code == 2
 
 
-def test_a_missing_slot_is_misused(site: Site) -> None:
-    site.rewrite(lambda text: "\n".join(line for line in text.split("\n") if "council:" not in line))
-    assert "council" in str(nothing_begun(site, site.order(), Misused))
+def test_a_missing_slot_is_misused(still: Site) -> None:
+    still.rewrite(lambda text: "\n".join(line for line in text.split("\n") if "council:" not in line))
+    assert "council" in str(nothing_begun(still, still.order(), Misused))
 
 
-def test_a_wrong_checksum_is_misused(site: Site) -> None:
-    at = site.live.world.addresses.exchange
-    site.rewrite(lambda text: text.replace(at, at.lower()))
-    assert "checksum" in str(nothing_begun(site, site.order(), Misused))
+def test_a_wrong_checksum_is_misused(still: Site) -> None:
+    at = still.live.world.addresses.exchange
+    still.rewrite(lambda text: text.replace(at, at.lower()))
+    assert "checksum" in str(nothing_begun(still, still.order(), Misused))
 
 
-def test_an_unknown_parameter_is_misused(site: Site) -> None:
-    nothing_begun(site, site.order(limit="3"), Misused)
-    nothing_begun(site, site.order(max="banana"), Misused)
-    nothing_begun(site, site.order(max="5000"), Misused)
+def test_an_unknown_parameter_is_misused(still: Site) -> None:
+    nothing_begun(still, still.order(limit="3"), Misused)
+    nothing_begun(still, still.order(max="banana"), Misused)
+    nothing_begun(still, still.order(max="5000"), Misused)
 
 
 def test_a_deployment_that_changed_is_not_gone_on_with(site: Site) -> None:
