@@ -72,7 +72,8 @@ def test_a_wrong_command_is_refused(arguments: list[str], words: tuple[str, ...]
     ],
 )
 def test_without_a_terminal_nothing_is_begun(arguments: list[str], words: tuple[str, ...], tmp_path: Path) -> None:
-    refused(run(arguments, tmp_path / "home"), 4, "there is no terminal", *words)
+    (tmp_path / "d.yaml").write_text(deployment())
+    refused(run(arguments, tmp_path / "home", tmp_path), 4, "there is no terminal", *words)
     assert incidents(tmp_path / "home") == []
 
 
