@@ -26,6 +26,13 @@ SCALAR_LIMIT = 4_000
 PROBLEM_LIMIT = 100
 SHOWN_LIMIT = 200
 LEFT_OF_CARET = 120
+SCHEME = r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,15}:\\?/\\?/"
+URL = re.compile(  # within quotes up to the closing one; else up to a blank; without a scheme only with a long path
+    rf"""(?<="){SCHEME}(?:\\.|[^"\\])*|(?<=')(?:{SCHEME})(?:''|[^'])*|{SCHEME}\S*"""
+    r"|(?<![\w.-])(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}(?::[0-9]{1,5})?/\S{16,}"
+)
+SCHEME_END = re.compile(r"(:\\?/\\?/)")
+CLOSING = "\"'}])>,.;:"
 LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # where YAML 1.1 counts a new line
 
 
@@ -93,7 +100,7 @@ class Document:
 
     def wrong(self, place: Place, code: str, message: str, hint: str = "") -> None:
         """Note a problem and go on."""
-        self.problems.append(Problem(place, code, plain(message), plain(hint)))
+        self.problems.append(Problem(place, code, plain(masked(message)), plain(masked(hint))))
 
     def report(self) -> list[str]:
         """Every problem in the order of the file: `file:line:col: error[CODE]: message`, source line, caret, hint."""
@@ -123,11 +130,42 @@ def render(name: str, problem: Problem, lines: list[str]) -> str:
     line, column = problem.place.line, problem.place.column
     rendered = f"{plain(name)}:{line}:{column}: error[{problem.code}]: {problem.message}"
     if 0 < line <= len(lines):
-        start = max(0, column - 1 - LEFT_OF_CARET)
+        source, caret = masked(lines[line - 1]), masked_column(lines[line - 1], column - 1)
+        start = max(0, caret - LEFT_OF_CARET)
         cut = "…" if start else ""
-        shown, before = plain(lines[line - 1][start:], SHOWN_LIMIT), plain(lines[line - 1][start : column - 1])
+        shown, before = plain(source[start:], SHOWN_LIMIT), plain(source[start:caret])
         rendered += f"\n  {cut}{shown}\n  {' ' * len(cut + before)}^"
     return rendered + (f"\n  help: {problem.hint}" if problem.hint else "")
+
+
+def masked(text: str) -> str:
+    """The text with only the scheme and host of every URL in it: the rest may be a credential."""
+    return URL.sub(masked_url, text)
+
+
+def masked_column(text: str, column: int) -> int:
+    """Where a column stands in the masked text; inside a URL, where that URL begins."""
+    moved = 0
+    for found in URL.finditer(text):
+        if column <= found.start():
+            break
+        if column < found.end():
+            return found.start() + moved
+        moved += len(masked_url(found)) - len(found.group())
+    return column + moved
+
+
+def masked_url(found: re.Match[str]) -> str:
+    """`https://…@host:8545/…`; closing punctuation stays. With an @ behind the host, nothing is sure: nothing stays."""
+    parts = SCHEME_END.split(found.group(), maxsplit=1)
+    start, rest = "".join(parts[:-1]), parts[-1]
+    bare = rest.rstrip(CLOSING)
+    authority = re.split(r"[/?#\\]", bare, maxsplit=1)[0]
+    hidden, end = bare[len(authority) :], rest[len(bare) :]
+    if "@" in hidden:
+        return f"{start}…{end}"
+    user, _, host = authority.rpartition("@")
+    return f"{start}{'…@' if user else ''}{host}{'/…' if hidden.strip('/') else hidden}{end}"
 
 
 def read_document(path: Path) -> Document:

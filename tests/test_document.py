@@ -20,6 +20,8 @@ from incident_cli.document import (
     Table,
     Text,
     WrongFile,
+    masked,
+    masked_column,
     parse_document,
     read_document,
 )
@@ -190,6 +192,41 @@ def test_a_problem_is_rendered_with_place_code_line_caret_and_help() -> None:
 def test_hidden_characters_of_the_file_are_shown_in_the_report() -> None:
     line, _ = caret("a\u202eb: &x 1\n".encode())
     assert line == "  a<U+202E>b: &x 1"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("https://node.example:8545", "https://node.example:8545"),
+        ("https://node.example/", "https://node.example/"),
+        ("https://node.example/v3/SECRET", "https://node.example/…"),
+        ("https://node.example?key=SECRET", "https://node.example/…"),
+        ("https://me:SECRET@node.example", "https://…@node.example"),
+        ("wss://me:SECRET@node.example:1/SECRET#SECRET", "wss://…@node.example:1/…"),
+        ("https://me:SE/CRET@node.example", "https://…"),
+        ("https:\\/\\/me:SECRET@node.example", "https:\\/\\/…@node.example"),
+        ("node.example/v3/SECRET0123456789", "node.example/…"),
+    ],
+)
+@pytest.mark.parametrize(("left", "right"), [("'", "'"), ('"', '"'), ("", "")])
+def test_a_url_shows_its_host_alone(written: str, shown: str, left: str, right: str) -> None:
+    assert masked(f"a: {{b: {left}{written}{right}}}") == f"a: {{b: {left}{shown}{right}}}"
+
+
+def test_a_masked_line_keeps_its_caret_right() -> None:
+    line, caret_line = caret(b"a: [https://me:SECRET@node.example/SECRET, &x b]\n")
+    assert line == "  a: [https://…@node.example/…, &x b]"
+    assert caret_line.index("^") == line.index("&x")
+    text = "a: [https://me:SECRET@node.example/SECRET]"
+    assert masked_column(text, text.index("SECRET")) == text.index("https")
+    (problem,) = parse_document(b"a: &x https://me:SECRET@node.example\n", "f.yaml").report()
+    assert "SECRET" not in problem
+
+
+@given(st.text("ab:/@.\"' \\?#,}h", max_size=60), st.integers(0, 60))
+@settings(max_examples=300)
+def test_masking_never_fails_and_keeps_columns_within(text: str, column: int) -> None:
+    assert 0 <= masked_column(text, min(column, len(text))) <= len(masked(text))
 
 
 def test_a_file_that_cannot_be_read_is_a_misuse(tmp_path: Path) -> None:

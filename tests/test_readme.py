@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 MARKED = re.compile(r"<!-- (drill|test) -->\n```sh\n(.*?)\n```", re.DOTALL)
 ROW = re.compile(r"^\| `(incident[^`]*)` \|", re.MULTILINE)
 OPTION = re.compile(r"--[a-z][a-z-]*")
-CODE = re.compile(r"\b(\d{1,3}) (?=[a-z])")
+CODE = re.compile(r"^\| (\d{1,3}) \| \S", re.MULTILINE)
 
 
 def test_exactly_two_commands_of_one_line_each() -> None:
@@ -68,7 +68,7 @@ def test_the_table_leaves_no_command_out(tmp_path: Path) -> None:
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:
-    sentence = README.partition("Exit codes: ")[2].partition("\n\n")[0]
+    table = README.partition("| exit code |")[2].partition("\n\n")[0]
     classes = (getattr(errors, name) for name in dir(errors))
     codes = {one.exit_code for one in classes if isinstance(one, type) and issubclass(one, errors.IncidentError)}
-    assert {int(code) for code in CODE.findall(sentence)} == codes | {0, BUG, INTERRUPTED}
+    assert {int(code) for code in CODE.findall(table)} == codes | {0, BUG, INTERRUPTED}

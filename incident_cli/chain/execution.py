@@ -6,7 +6,7 @@ whose block is the chain's own, is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -225,15 +225,24 @@ def find_execution(endpoint: Endpoint, chain: str, safe: Address, safe_tx_hash: 
 
     Raises Unread where any range of blocks could not be searched: an unsearched range proves nothing.
     """
+    outcomes = find_outcomes(endpoint, chain, safe, from_block)
+    return next((log.transaction_hash for log in outcomes if outcome_hash(log) == safe_tx_hash.lower()), None)
+
+
+def count_executions(endpoint: Endpoint, chain: str, safe: Address, from_block: int) -> int:
+    """How many of the Safe's own transactions were executed since a block, whatever they were."""
+    return sum(1 for _ in find_outcomes(endpoint, chain, safe, from_block))
+
+
+def find_outcomes(endpoint: Endpoint, chain: str, safe: Address, from_block: int) -> Iterator[Log]:
+    """Every outcome the Safe emitted since a block, oldest first."""
     last = parse_header(chain, endpoint.exchange([LATEST_BLOCK])[0]).block.number
     starts = range(max(from_block, 0), last + 1, LOG_RANGE_BLOCKS)
     for first in range(0, len(starts), RANGES_PER_EXCHANGE):
         some = starts[first : first + RANGES_PER_EXCHANGE]
         requests = [outcome_logs(safe, start, min(start + LOG_RANGE_BLOCKS - 1, last)) for start in some]
-        found = matching_log(endpoint, chain, endpoint.exchange(requests), safe, safe_tx_hash.lower())
-        if found is not None:
-            return found
-    return None
+        for answer in endpoint.exchange(requests):
+            yield from own_outcomes(endpoint, chain, answer, safe)
 
 
 def outcome_logs(safe: Address, first: int, last: int) -> Request:
@@ -242,19 +251,14 @@ def outcome_logs(safe: Address, first: int, last: int) -> Request:
     return Request("eth_getLogs", ({"address": safe, "fromBlock": hex(first), "toBlock": hex(last), "topics": topics},))
 
 
-def matching_log(
-    endpoint: Endpoint, chain: str, answers: Sequence[Json | RpcError], safe: Address, safe_tx_hash: str
-) -> str | None:
-    """The transaction of the first outcome for this hash; raises Unread where an answer is no list of logs."""
-    for answer in answers:
-        if not isinstance(answer, list):
-            said = plain(answer.message, 300) if isinstance(answer, RpcError) else "no list of events"
-            raise Unread(f"{endpoint.name} could not search the events of {chain}: {said}", "Try another node.")
-        try:
-            logs = [parse_log(one) for one in answer]
-        except ValueError as problem:
-            raise Unread(f"{endpoint.name} gave an unreadable event of {chain}: {problem}", "Try another.") from None
-        for log in logs:
-            if log.address.lower() == safe.lower() and not log.removed and outcome_hash(log) == safe_tx_hash:
-                return log.transaction_hash
-    return None
+def own_outcomes(endpoint: Endpoint, chain: str, answer: Json | RpcError, safe: Address) -> Iterator[Log]:
+    """The Safe's own outcomes in one answer; raises Unread where it is no list of events."""
+    if not isinstance(answer, list):
+        said = plain(answer.message, 300) if isinstance(answer, RpcError) else "no list of events"
+        raise Unread(f"{endpoint.name} could not search the events of {chain}: {said}", "Try another node.")
+    try:
+        logs = [parse_log(one) for one in answer]
+    except ValueError as problem:
+        raise Unread(f"{endpoint.name} gave an unreadable event of {chain}: {problem}", "Try another.") from None
+    own = (log for log in logs if log.address.lower() == safe.lower() and not log.removed)
+    return (log for log in own if outcome_hash(log) is not None)

@@ -16,7 +16,9 @@ from incident_cli.evm import Block, Read, Snapshot
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.text import plain
 
-LONGEST_GAP_SECONDS = 60  # a run of samples with a longer silence in it (or longer than `for`) starts again
+# A run of samples with a longer silence in it (or longer than `for`) starts again: five minutes, after which
+# Prometheus too holds a series to be stale (its default look-back), so that thinking does not disarm a check.
+LONGEST_GAP_SECONDS = 300
 
 
 class Verdict(StrEnum):

@@ -42,16 +42,15 @@ def drill(
     resume: Resume = None,
 ) -> None:
     """Rehearse an incident on an embedded chain: no network, a real Safe, in seconds."""
-    require_somebody(auto, answers)
     session = Rehearsal(Desk(), auto, answers, serve)
+    session.check(runbook, scenario, seed, resume)
+    require_somebody(auto, answers)
     session.open(runbook, scenario, seed, resume)
     raise typer.Exit(session.run(as_json))
 
 
 def require_somebody(auto: bool, answers: Path | None) -> None:
-    """A drill asks; without a terminal somebody must have answered before, and only one may answer."""
-    if auto and answers is not None:
-        raise Misused("--auto and --answers both answer the questions", "leave out one of them")
+    """A drill asks; without a terminal somebody must have answered before."""
     if not auto and answers is None:
         done = "Nothing was begun."
         require_terminal("a drill asks whether to declare the incident and more", "add --auto, or --answers FILE", done)
@@ -89,6 +88,21 @@ class Rehearsal:
         assert self.found is not None, "the drill was opened before"
         return self.found
 
+    def check(self, runbook: str | None, scenario: str | None, seed: int | None, resume: str | None) -> None:
+        """What was asked for is there; said before whether anybody can answer, and before anything is begun."""
+        from incident_cli.flows.drill import plan_drill
+        from incident_cli.flows.incidents import locate
+
+        if self.auto and self.answers is not None:
+            raise Misused("--auto and --answers both answer the questions", "leave out one of them")
+        if resume is None:
+            plan_drill(runbook, scenario, DEFAULT_SEED)
+            return
+        if runbook or scenario or seed is not None:
+            hint = "leave out the runbook, --scenario and --seed"
+            raise Misused("--resume goes on with a drill as it was begun", hint)
+        locate(settings.incident_home(), "" if resume == LATEST else resume, "drill")
+
     def open(self, runbook: str | None, scenario: str | None, seed: int | None, resume: str | None) -> None:
         """Begin a drill, or take one up."""
         from incident_cli.flows import drill as flow
@@ -97,9 +111,6 @@ class Rehearsal:
         require_port(self.port)
         home, clock = settings.incident_home(), SystemClock()
         if resume is not None:
-            if runbook or scenario or seed is not None:
-                hint = "leave out the runbook, --scenario and --seed"
-                raise Misused("--resume goes on with a drill as it was begun", hint)
             with self.printer_status("rebuilding the world from the journal"):
                 self.found = flow.take_up(home, "" if resume == LATEST else resume, clock, self.people)
             return
@@ -190,7 +201,8 @@ class Rehearsal:
 
     def how_to_resume(self) -> None:
         """The command that goes on."""
-        self.printer.line(f"resume: incident drill --resume {self.drill.recorder.incident}", "yellow")
+        served = "" if self.port is None else f" --serve {self.port}"
+        self.printer.command("resume", f"drill --resume {self.drill.recorder.incident}{served}", "yellow")
 
     def serve(self, served: ExitStack, port: int) -> None:
         """Serve the drill's chain, tick, and say how others connect."""
@@ -198,9 +210,11 @@ class Rehearsal:
 
         offered = serve_drill(self.drill, port, served)
         self.printer.line(f"serving chain {offered.chain_id} at {offered.url}", "green")
-        self.printer.line(f"deployment file: {offered.deployment}", "green")
+        self.port = offered.port
+        self.printer.line("deployment file:", "green")
+        self.printer.write([plain(offered.deployment)])  # one line, however long: it is copied
         self.printer.line("from another terminal:")
-        self.printer.write([plain(offered.command)])  # one line, however long: it is copied
+        self.printer.write([f"{settings.command()} {plain(offered.command)}"])
 
     def keep_serving(self) -> None:
         """Until Ctrl-C, which is how a served drill that has ended is left."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +49,7 @@ def main(
 
 def run() -> None:
     """The console script: every expected failure is a line and its exit code, every other one a report."""
+    fill_closed_streams()
     try:
         app(with_optional_values(sys.argv[1:]), prog_name="incident")
     except IncidentError as problem:
@@ -56,6 +60,15 @@ def run() -> None:
         sys.exit(INTERRUPTED)
     except Exception as bug:  # the only broad except: nothing may end in a traceback
         sys.exit(crashed(bug))
+
+
+def fill_closed_streams() -> None:
+    """A stream closed by the caller leaves its number to the next file opened: the journal must never get it."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (open until the process ends)
 
 
 def with_optional_values(arguments: list[str]) -> list[str]:
@@ -76,7 +89,9 @@ def failed(problem: IncidentError) -> int:
     Printer().error(problem)
     if "--json" in sys.argv:
         code = problem.exit_code
-        print_json({"schema": "incident.error/v1", "message": problem.message, "hint": problem.hint, "exit_code": code})
+        with suppress(IncidentError):  # where stdout cannot be written, that was the failure
+            found = {"message": problem.message, "hint": problem.hint, "exit_code": code}
+            print_json({"schema": "incident.error/v1", **found})
     return problem.exit_code
 
 

@@ -18,9 +18,9 @@ def show_open(as_json: bool) -> None:
     printer = Printer()
     if not found:
         printer.line("No open incident.", "green")
-        printer.line("Rehearse one:        incident drill")
-        printer.line("Respond to one:      incident respond RUNBOOK --deployment FILE --market MARKET")
-        printer.line("See the runbooks:    incident runbook list")
+        printer.command("Rehearse one", "drill")
+        printer.command("Respond to one", "respond RUNBOOK --deployment FILE --market MARKET")
+        printer.command("See the runbooks", "runbook list")
         return
     printer.line(f"{len(found)} open incident{'' if len(found) == 1 else 's'}, the latest last:", "bold")
     for one in found:
@@ -34,12 +34,18 @@ def show_one(printer: Printer, one: Standing) -> None:
         return
     mode = "LIVE " if one.mode == "live" else "DRILL"
     printer.line(f"{mode}  {one.incident}  {one.market}  at step {one.step}", "bold red" if one.mode == "live" else "")
-    printer.line(f"       next: {next_command(one)}")
+    if one.mode in COMMANDS:
+        printer.command("       next", next_words(one))
 
 
 def next_command(one: Standing) -> str:
     """The command that goes on with an incident."""
-    return f"incident {COMMANDS[one.mode]} {one.incident}" if one.mode in COMMANDS else ""
+    return f"{settings.command()} {next_words(one)}" if one.mode in COMMANDS else ""
+
+
+def next_words(one: Standing) -> str:
+    """The same without the program."""
+    return f"{COMMANDS[one.mode]} {one.incident}"
 
 
 def as_object(one: Standing) -> dict[str, str]:

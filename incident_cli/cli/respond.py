@@ -10,6 +10,7 @@ import typer
 from incident_cli.cli import settings
 from incident_cli.cli.terminal import Desk, Printer, parse_pairs, print_json, require_terminal
 from incident_cli.errors import IncidentError, Misused, Waiting
+from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from incident_cli.flows.respond import Order, Surroundings
@@ -32,10 +33,14 @@ def respond(
     resume: Resume = None,
 ) -> None:
     """Respond to an incident: judge the checks, walk the runbook, write the Safe proposal. Needs no key."""
+    from incident_cli.flows.incidents import locate
+
     printer = Printer()
     order = None if resume else order_of(runbook, deployment, market, param or [], out)
     if resume and (runbook or deployment or market):
         raise Misused("--resume goes on with an incident as it was begun", "leave out the runbook and its options")
+    if resume:
+        locate(settings.incident_home(), "" if resume == LATEST else resume, "live")
     done = "Nothing was begun." if order else "Nothing was done; the incident stays as it is."
     require_terminal("the walk asks before anything is proposed", "run it in a terminal", done)
     raise typer.Exit(walk_live(printer, order, "" if resume == LATEST else resume or "", as_json))
@@ -51,9 +56,8 @@ def order_of(
     given = {"RUNBOOK": runbook, "--deployment FILE": deployment, "--market MARKET": market}
     missing = [name for name, value in given.items() if value is None]
     if runbook is None or deployment is None or market is None:
-        raise Misused(
-            f"{' and '.join(missing)} must be given: what is contained never has a default", EXAMPLE.partition(": ")[2]
-        )
+        hint = f"{settings.command()} {EXAMPLE.partition('incident ')[2]}"
+        raise Misused(f"{' and '.join(missing)} must be given: what is contained never has a default", hint)
     order = Order(find_runbook(runbook), deployment, market, parse_pairs(params), out)
     bind_order(order)  # a wrong file is said first, whoever may be there to answer
     return order
@@ -77,7 +81,7 @@ def walk_live(printer: Printer, order: Order | None, incident: str, as_json: boo
 
     around = surroundings(printer)
     session = begin(order, around) if order else take_up(incident, around)
-    printer.line(f"LIVE {session.recorder.incident}", "bold red")
+    introduce(printer, session)
     try:
         ending = walk(session)
     except KeyboardInterrupt:
@@ -89,10 +93,20 @@ def walk_live(printer: Printer, order: Order | None, incident: str, as_json: boo
         if as_json:
             print_json(report(session, problem.waiting_for if isinstance(problem, Waiting) else "operator"))
         return problem.exit_code
-    printer.line(f"{ending.value}; the journal is {session.recorder.directory / 'journal.jsonl'}", "bold")
+    printer.line(f"{ending.value}; the journal is", "bold")
+    printer.write([plain(session.recorder.directory / "journal.jsonl")])
     if as_json:
         print_json(report(session, None))
     return 6 if ending is Ending.NOT_CONTAINED else 0
+
+
+def introduce(printer: Printer, session: Session) -> None:
+    """Which incident; and where its chain is one that drills are served on, that."""
+    from incident_cli.drills.world import CHAIN_ID
+
+    printer.line(f"LIVE {session.recorder.incident}", "bold red")
+    if session.bound.deployment.chains[session.bound.chain].id == CHAIN_ID:
+        printer.line(f"chain {CHAIN_ID} is a drill's chain: nothing on it is real money", "green")
 
 
 def how_to_resume(printer: Printer, session: Session, words: str) -> None:
@@ -100,4 +114,4 @@ def how_to_resume(printer: Printer, session: Session, words: str) -> None:
     if words:
         printer.line()
         printer.line(words, "yellow")
-    printer.line(f"resume: incident respond --resume {session.recorder.incident}", "yellow")
+    printer.command("resume", f"respond --resume {session.recorder.incident}", "yellow")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +13,8 @@ from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from incident_cli.cli.terminal import Printer
-    from incident_cli.runbook.model import Runbook
+    from incident_cli.document import Node
+    from incident_cli.runbook.model import Runbook, Step
 
 EXAMPLE = "Example: incident runbook list"
 app = typer.Typer(
@@ -31,8 +34,10 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         print_json({"schema": "incident.runbook-list/v1", "runbooks": [summary(one) for one in found]})
         return
+    printer, width = Printer(), max(len(one.id) for one in found)
     for one in found:
-        Printer().line(f"{one.id:<22} {one.meta.severity}  {one.title}")
+        beside = f"{one.id:<{width}}  {one.meta.severity}  "
+        printer.line(f"{beside}{one.title}", hanging=len(beside))
 
 
 @app.command(epilog="Example: incident runbook show oracle-divergence")
@@ -78,10 +83,28 @@ def problem_of(name: str) -> IncidentError | None:
     from incident_cli.runbook.shipped import find_runbook
 
     try:
-        load_runbook(find_runbook(name))
+        path = find_runbook(name) if not Path(name).is_dir() else Path(name)
+        require_runbook(path)
+        load_runbook(path)
     except IncidentError as problem:
         return problem
     return None
+
+
+def require_runbook(path: Path) -> None:
+    """Raises Misused where the path is a folder, or a file that says itself that it is something else."""
+    from incident_cli.document import Table, Text, read_document
+
+    if path.is_dir():
+        raise Misused(f"{plain(path)} is a directory; validate reads runbooks", "name its files")
+    root = read_document(path).root
+    said = root.entries.get("schema") if isinstance(root, Table) else None
+    schema = said.value.value if said is not None and isinstance(said.value, Text) else ""
+    kind, slash, _ = schema.removeprefix("incident-").partition("/")
+    if schema.startswith("incident-") and slash:
+        hint = "a deployment is checked by `respond`, a scenario and its answers by `drill`"
+        article = "an" if kind[:1] in set("aeiou") else "a"
+        raise Misused(f"{plain(path)} is {article} {plain(kind, 40)} file; validate reads runbooks", hint)
 
 
 def result(name: str, problem: IncidentError | None) -> dict[str, object]:
@@ -140,4 +163,27 @@ def show_runbook(printer: Printer, runbook: Runbook) -> None:
     printer.line()
     for number, step in enumerate(runbook.steps, 1):
         aside = "  (only by goto)" if step.only_by_goto else ""
-        printer.line(f"  {number}. {step.id} [{step.verb}] {purpose(step)}{aside}")
+        printer.line(f"  {number}. {step.id} [{step.verb}] {purpose(step)}{aside}", hanging=5)
+        for line in said_by(step):
+            printer.line(f"     {line}", hanging=7)
+
+
+def said_by(step: Step) -> Iterator[str]:
+    """What a step asks or says, and the calls it makes."""
+    from incident_cli.runbook.model import AskStep, ContainStep, ManualStep
+
+    if isinstance(step, AskStep):
+        yield step.ask
+    if isinstance(step, ManualStep):
+        yield step.manual
+    if isinstance(step, ContainStep):
+        for one in step.levers:
+            arguments = [f"{name} = {as_written(entry.value)}" for name, entry in one.args.entries.items()]
+            yield f"{one.lever}({', '.join(arguments)})"
+
+
+def as_written(node: Node) -> str:
+    """A value of the file, in short."""
+    from incident_cli.document import Text
+
+    return node.value if isinstance(node, Text) else "…"

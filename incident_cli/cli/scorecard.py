@@ -91,5 +91,5 @@ def conclusion(report: Mapping[str, Any], moments: Mapping[str, Moment]) -> list
     lines += [f"safeTxHash {one['safe_tx_hash']}" for one in report["proposals"][:1]]
     if report["outcome"] == "contained" and "contained" in moments:
         block = moments["contained"].block
-        return [*lines, f"contained: block {block.number} {block.hash} proves it"]
+        return [*lines, f"contained: block {block.number}, hash {block.hash} proves it"]
     return [*lines, str(report["outcome"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from incident_cli.checks.check import Finding, Verdict, describe
 from incident_cli.cli.card import card_text
 from incident_cli.cli.terminal import Printer
-from incident_cli.cli.wrapping import wrapped
+from incident_cli.cli.wrapping import paths_apart, wrapped
 from incident_cli.flows.desk import Card, Header
 from incident_cli.runbook.model import (
     AskStep,
@@ -52,7 +52,7 @@ class WalkScreen:
         from rich.panel import Panel
 
         word, style = MODES[header.mode]
-        title = f" {word} · {plain(header.title)} · {header.market} "
+        title = panel_title(word, header, self.printer.width - FRAME)
         self.printer.line()
         text = header_text(header, self.printer.width - FRAME)
         self.printer.show(Panel(text, title=title, title_align="left", border_style=style))
@@ -75,18 +75,23 @@ class WalkScreen:
         self.printer.show(Panel(text, title=f" {word} PROPOSAL ", title_align="left", border_style=style))
 
     def say(self, text: str, tone: Literal["plain", "good", "bad", "warn"] = "plain") -> None:
-        """One line; good and bad are also words."""
-        lines = wrapped(plain(text), self.printer.width, len(MARKS[tone]))
+        """One line; good and bad are also words; a path stands below them, whole."""
+        first, *others = paths_apart(plain(text))
+        lines = wrapped(first, self.printer.width, len(MARKS[tone]))
         self.printer.show(styled(MARKS[tone], TONES[tone]).append("\n".join(lines).lstrip(" ")))
+        self.printer.write(others)
 
-    @contextmanager
-    def working(self, text: str) -> Iterator[None]:
+    def working(self, text: str) -> AbstractContextManager[None]:
         """A spinner where there is a terminal; nothing in a log."""
-        if not self.printer.console.is_terminal:
-            yield
-            return
-        with self.printer.console.status(plain(text)):
-            yield
+        return self.printer.working(text)
+
+
+def panel_title(mode: str, header: Header, width: int) -> str:
+    """The mode, the runbook's title, the market: where that is too long, it is the title that is cut."""
+    title, market = plain(header.title), plain(header.market)
+    room = max(width - len(f"  {mode} ·  · {market}  "), 1)
+    shown = title if len(title) <= room else title[: room - 1].rstrip() + "…"
+    return f" {mode} · {shown} · {market} "
 
 
 def styled(text: str, style: str) -> Text:
@@ -158,7 +163,7 @@ def purpose(step: Step) -> str:
     if isinstance(step, AskStep):
         return f"a decision for the {step.role.replace('_', ' ')}"
     if isinstance(step, ManualStep):
-        return "something for a person"
+        return f"for the {step.role.replace('_', ' ')} to do"
     if isinstance(step, ContainStep):
         return f"contain through {step.contain.by}: {', '.join(one.lever for one in step.levers)}"
     if isinstance(step, VerifyStep):

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
+
+from incident_cli.errors import Misused
+from incident_cli.text import plain
 
 
 def incident_home() -> Path:
     """Where incidents live: `$INCIDENT_HOME`, else the platform's state directory."""
     given = os.environ.get("INCIDENT_HOME")
     if given:
-        return Path(given).expanduser()
+        try:
+            return Path(given).expanduser()
+        except RuntimeError as problem:
+            hint = "set INCIDENT_HOME to a folder that can be made, or unset it"
+            raise Misused(f"INCIDENT_HOME={plain(given, 200)} names no home: {problem}", hint) from problem
     import platformdirs
 
     return Path(platformdirs.user_state_dir("incident"))
+
+
+def command() -> str:
+    """How this program is called here: its path where `incident` alone would not find it."""
+    called = sys.argv[0]
+    found = shutil.which("incident")
+    if Path(called).name != "incident" or (found is not None and Path(found).samefile(called)):
+        return "incident"
+    return shlex.quote(called)
 
 
 def variable(name: str) -> str | None:

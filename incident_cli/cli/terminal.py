@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from incident_cli.cli import settings
-from incident_cli.cli.wrapping import wrapped
-from incident_cli.errors import IncidentError, NeedsTerminal
+from incident_cli.cli.wrapping import paths_apart, wrapped
+from incident_cli.errors import IncidentError, Misused, NeedsTerminal, Waiting
 from incident_cli.flows.desk import Answer, Answerer, Back, Note, Prompt, Reply, Skip, Stop
 from incident_cli.text import plain, plain_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.status import Status
 
 MOVES = (
     ("?", "this help"),
@@ -35,6 +38,7 @@ class Printer:
     """Prints for people, to stderr."""
 
     consoles: list[Console] = field(default_factory=list)
+    spinning: list[Status] = field(default_factory=list)
 
     @property
     def console(self) -> Console:
@@ -71,11 +75,47 @@ class Printer:
             if POSITION.match(line):
                 self.write(wrapped(line, self.width, 4, first=0) if self.console.is_terminal else [line], "bold red")
             elif number == 0:
-                self.line(f"error: {line}", "bold red", hanging=7)
+                word, style = heading(problem)
+                self.line(f"{word}: {line}", style, hanging=len(word) + 2)
             else:
                 self.write([line], "bold red")
         if problem.hint:
-            self.line(f"next: {problem.hint}", "yellow", hanging=6)
+            first, *others = paths_apart(plain(problem.hint))
+            self.line(f"next: {first}", "yellow", hanging=6)
+            self.write(others, "yellow")
+
+    def command(self, label: str, words: str, style: str = "") -> None:
+        """A command of this program, never broken: beside its label, or below it where the two do not fit."""
+        command = f"{settings.command()} {plain(words)}"
+        one_line = f"{label}: {command}"
+        self.write([one_line] if len(one_line) <= self.width else [f"{label}:", command], style)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """A spinner where there is a terminal; nothing in a log."""
+        if not self.console.is_terminal:
+            yield
+            return
+        self.settle()
+        status = self.console.status(plain(text))
+        self.spinning.append(status)
+        status.start()
+        try:
+            yield
+        finally:
+            self.settle()
+
+    def settle(self) -> None:
+        """Stop the spinner: over a question it would look as if nobody were asked."""
+        while self.spinning:
+            self.spinning.pop().stop()
+
+
+def heading(problem: IncidentError) -> tuple[str, str]:
+    """The word before a message, and its style: a stop that was wanted is no error."""
+    if not isinstance(problem, Waiting):
+        return "error", "bold red"
+    return "stopped" if problem.waiting_for == "operator" else "waiting", "yellow"
 
 
 POSITION = re.compile(r".*:\d+:\d+: error\[")
@@ -83,19 +123,27 @@ POSITION = re.compile(r".*:\d+:\d+: error\[")
 
 def print_json(document: Mapping[str, object]) -> None:
     """One object on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
-    sys.stdout.flush()
+    print_text(json.dumps(document, indent=2, ensure_ascii=True))
 
 
 def print_text(text: str) -> None:
-    """Plain text for scripts, on stdout."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Plain text for scripts, on stdout; raises Misused where it cannot be written."""
+    hint = "give it a file or a pipe that can be written"
+    if sys.stdout is None:
+        raise Misused("stdout cannot be written: it is closed", hint)
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as problem:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered would fail again at exit
+        if isinstance(problem, BrokenPipeError):
+            raise
+        raise Misused(f"stdout cannot be written: {problem.strerror}", hint) from problem
 
 
 def is_interactive() -> bool:
     """Whether somebody can be asked: prompts need a terminal on stdin and stderr."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def introduce(printer: Printer, prompt: Prompt) -> None:
@@ -136,6 +184,7 @@ class Asker:
             raise NeedsTerminal(
                 f"the step {prompt.step} asks: {prompt.text}", "run this in a terminal; drills also take --auto"
             )
+        self.printer.settle()
         introduce(self.printer, prompt)
         while True:
             reply = self.understand(prompt, self.read(prompt))
@@ -157,6 +206,8 @@ class Asker:
         if line == "?":
             self.help(prompt)
             return None
+        if prompt.question == "choice" and line in dict(prompt.choices):
+            return Answer(line)
         if move == "note":
             return Note(text) if text else self.again("a note needs words: note TEXT")
         if move == "skip":
@@ -171,7 +222,7 @@ class Asker:
             return self.yes_or_no(line)
         if prompt.question == "choice":
             chosen = line or prompt.choices[0][0]
-            words = [word for word, _ in prompt.choices]
+            words = dict(prompt.choices)
             return Answer(chosen) if chosen in words else self.again(f"choose one of {', '.join(words)}")
         if prompt.question == "type" and line != prompt.phrase:
             return self.again(f"that is not {prompt.phrase!r}; type it exactly, or stop. Nothing has been done.")
@@ -192,6 +243,8 @@ class Asker:
             self.printer.line(prompt.help, "cyan")
         for word, meaning in MOVES:
             self.printer.line(f"    {word:<12} {meaning}", "cyan", hanging=17)
+        if prompt.question == "text":
+            self.printer.line("An answer that begins with note or skip is that move: begin with another word.", "cyan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +283,6 @@ def require_terminal(first_question: str, way_out: str, done: str) -> None:
 
 def parse_pairs(pairs: Sequence[str]) -> dict[str, str]:
     """`--param k=v` as a mapping; raises Misused."""
-    from incident_cli.errors import Misused
-
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

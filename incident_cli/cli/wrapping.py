@@ -9,6 +9,7 @@ HEX = re.compile(r"(0x[0-9a-fA-F]{40,})")
 LONGEST_HASH = 66  # 0x and 32 bytes
 CALLDATA_ROW = 60
 NEW_ROW = "\n"  # the gap before a row of calldata: it stands below the one before
+PATH = re.compile(r"((?:^|(?<= ))(?:(?:~|\.{1,2})?/\S+|\S+/\S+\.(?:jsonl?|yaml|txt)))")
 DISPLACED = 2  # the indentation of a hash that did not fit where it stood
 
 
@@ -33,6 +34,17 @@ def wrapped(text: str, width: int, hanging: int = 0, first: int | None = None) -
     return [*lines, " " * indent + line]
 
 
+def paths_apart(text: str) -> list[str]:
+    """A text as lines with each path alone on its line, without the sign that follows it: it is copied."""
+    found: list[str] = []
+    for number, part in enumerate(PATH.split(text)):
+        if number % 2:
+            found.append(part.rstrip(".,;:"))
+        elif part.strip() or not number:
+            found.append(part.strip())
+    return found
+
+
 def flowed(parts: Sequence[str], width: int, gap: str) -> list[str]:
     """Lines of parts that are never broken, with a gap between two on a line."""
     lines: list[str] = []
@@ -55,7 +67,7 @@ def pieces(text: str, width: int) -> Iterator[tuple[str, str]]:
 
 def parts(word: str, width: int) -> list[str]:
     """A word whole where it fits; else what is before a hash, the hash with one closing sign, and the rest."""
-    if len(word) <= width and not (len(word) > LONGEST_HASH and HEX.search(word)):
+    if "/" in word or (len(word) <= width and not (len(word) > LONGEST_HASH and HEX.search(word))):
         return [word]
     found: list[str] = []
     for piece in filter(None, HEX.split(word)):

@@ -38,7 +38,7 @@ class Draft:
 def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
     """The block that proves the leg's effect. Every stage that is already recorded is passed over."""
     leg = leg_of(session, step, name)
-    if not leg.is_confirmed:
+    if not (leg.is_confirmed and leg.is_handed_over):
         propose(session, leg, draft)
         leg = leg_of(session, step, name)
     if leg.find(Kind.EXECUTED) is None:
@@ -129,7 +129,7 @@ def prove_leg(session: Session, leg: Leg) -> Block:
     proposal = leg.proposal
     expectations = [Expectation.from_json(one) for one in (*proposal["expect"], *proposal["unchanged"])]
     try:
-        block = prove(session, expectations)
+        block = prove(session, expectations, executed_at(leg))
     except NotProven as problem:
         leg.record(session, Kind.FAILED, problem=problem.message)
         leave_if_asked(session, leg.step, leg.events, problem)
@@ -138,6 +138,12 @@ def prove_leg(session: Session, leg: Leg) -> Block:
     for one in expectations[: len(proposal["expect"])]:
         session.screen.say(f"block {block.number} shows {described(one)}", "good")
     return block
+
+
+def executed_at(leg: Leg) -> Block | None:
+    """The block of the execution: what the calls did is judged there, whatever others did since."""
+    executed = leg.find(Kind.EXECUTED)
+    return executed.block if executed else None
 
 
 def leave_if_asked(session: Session, step: Step, earlier: Sequence[Event], problem: NotProven) -> None:

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from incident_cli import __version__
-from incident_cli.chain.execution import Execution, execution_of, find_execution
-from incident_cli.errors import NotProven, Waiting
+from incident_cli.chain.execution import Execution, count_executions, execution_of, find_execution
+from incident_cli.errors import NotProven, Refused, Unread, Waiting
 from incident_cli.evm import Block
 from incident_cli.flows.leg import Leg
 from incident_cli.flows.proposal import read_safe
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Kind, block_to_json
-from incident_cli.safe.files import write_proposal
+from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.transaction import SafeTx
 
 FILE_SCHEMA = "incident.proposal/v1"
+FILE_CAP = 4 * 1024 * 1024
 
 
 class Delivery(Protocol):
@@ -44,26 +45,51 @@ class FileDelivery:
         """The evidence once the chain has it; until then the file, and Waiting for signatures."""
         proposal = leg.proposal
         tx = SafeTx.from_json(proposal["safe_tx"])
-        if leg.find(Kind.EXPORTED) is None:
-            self.export(session, leg)
-            raise self.waiting(proposal)
         state = read_safe(session, tx.safe)
+        if leg.find(Kind.EXPORTED) is None and state.nonce != tx.nonce:
+            raise Replaced(f"the Safe {tx.safe} moved on to nonce {state.nonce} while {tx.nonce} was being confirmed")
         if state.nonce <= tx.nonce:
+            self.export(session, leg)
             raise self.waiting(proposal)
         hash_ = proposal["safe_tx_hash"]
         endpoint, chain = session.reader.endpoint, session.reader.chain
         sent = find_execution(endpoint, chain, tx.safe, hash_, leg.planned_at.number)
         if sent is None:
+            self.require_others(session, leg, state.nonce - tx.nonce)
             raise Replaced(f"another transaction took nonce {tx.nonce} of the Safe {tx.safe}")
         if leg.find(Kind.SUBMITTED) is None:
             leg.record(session, Kind.SUBMITTED, transaction_hash=sent, by="others")
         return execution_of(endpoint, chain, tx.safe, hash_, sent)
 
+    def require_others(self, session: Session, leg: Leg, spent: int) -> None:
+        """Raise Unread unless the node shows who spent the nonces: a node without the events proves nothing."""
+        safe, since = SafeTx.from_json(leg.proposal["safe_tx"]).safe, leg.planned_at.number
+        if count_executions(session.reader.endpoint, session.reader.chain, safe, since) < spent:
+            raise Unread(
+                f"the Safe's nonce moved on by {spent}, but {session.reader.endpoint.name} shows no execution of it",
+                "its search of events is incomplete: resume with another node",
+            )
+
     def export(self, session: Session, leg: Leg) -> None:
-        """Write the file, then record that it is there."""
-        path = write_proposal(self.directory, f"{leg.proposal['safe_tx_hash']}.json", document(session, leg))
-        leg.record(session, Kind.EXPORTED, path=str(path))
+        """Write the file and record it; a file that is there already must still hold this transaction."""
+        name = f"{leg.proposal['safe_tx_hash']}.json"
+        path = self.directory / name
+        if path.exists():
+            self.require_same(path, leg)
+        else:
+            path = write_proposal(self.directory, name, document(session, leg))
+        if leg.find(Kind.EXPORTED) is None:
+            leg.record(session, Kind.EXPORTED, path=str(path))
         session.screen.say(f"proposal written: {path}", "good")
+
+    def require_same(self, path: Path, leg: Leg) -> None:
+        """Raise Refused where the file's transaction is not the one that was confirmed."""
+        found = read_json(path, FILE_CAP)
+        if not isinstance(found, dict) or found.get("safe_tx") != leg.proposal["safe_tx"]:
+            raise Refused(
+                f"{path} does not hold the transaction that was confirmed: somebody changed it",
+                "sign nothing in it; move it away, find out who did, then resume: it is written again",
+            )
 
     def waiting(self, proposal: dict[str, Any]) -> Waiting:
         """Owners must sign; the message says how many and where the file is."""

@@ -55,27 +55,18 @@ def steps_of(drill: Drill) -> list[dict[str, str]]:
 
 
 def proposals_of(events: Sequence[Event]) -> Iterator[dict[str, Any]]:
-    """Every proposal that was confirmed, with the transaction that executed it."""
+    """Every proposal that was confirmed, once, with the transaction that executed it."""
     planned: dict[tuple[str | None, str], Event] = {}
+    confirmed: dict[str, dict[str, Any]] = {}
     for event in events:
         key = (event.step, str(event.data.get("leg")))
         if event.kind is Kind.PLANNED:
             planned[key] = event
-        elif event.kind is Kind.CONFIRMED and key in planned:
-            yield {**printed(planned[key].data["proposal"]), "transaction_hash": executed_by(events, planned[key])}
-
-
-def executed_by(events: Sequence[Event], planned: Event) -> str | None:
-    """The hash of the transaction that executed a planned proposal; planning again ends its turn."""
-    for event in events:
-        same_leg = event.step == planned.step and event.data.get("leg") == planned.data.get("leg")
-        if event.seq <= planned.seq or not same_leg:
-            continue
-        if event.kind is Kind.PLANNED:
-            return None
-        if event.kind is Kind.EXECUTED:
-            return event.data.get("transaction_hash")
-    return None
+        elif event.kind in (Kind.CONFIRMED, Kind.EXECUTED) and key in planned:
+            proposal = planned[key].data["proposal"]
+            shown = confirmed.setdefault(proposal["safe_tx_hash"], {**printed(proposal), "transaction_hash": None})
+            shown["transaction_hash"] = event.data.get("transaction_hash") or shown["transaction_hash"]
+    yield from confirmed.values()
 
 
 def printed(proposal: Mapping[str, Any]) -> dict[str, Any]:

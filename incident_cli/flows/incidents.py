@@ -44,23 +44,41 @@ def new_incident_id(runbook: str, now: datetime) -> str:
 def create(home: Path, runbook: str, mode: str, chain: str, clock: Clock) -> Recorder:
     """A new incident with an empty journal."""
     incident = new_incident_id(runbook, clock.now())
-    journal = Journal.create(home / incident)
+    with needing(home):
+        journal = Journal.create(home / incident)
     return Recorder(journal, clock, incident, mode, chain)
 
 
 def resume(home: Path, incident: str, mode: str, clock: Clock) -> Recorder:
     """The incident of that id (empty: the latest open one of this mode); raises Misused where there is none."""
-    chosen = incident or latest(home, mode)
-    directory = home / chosen
-    if Path(chosen).name != chosen or not directory.is_dir():
-        raise Misused(f"there is no incident {plain(chosen, 120)!r}", "bare `incident` lists the open ones")
+    directory = locate(home, incident, mode)
     journal = Journal.open(directory)
     with closing_on_failure(journal):
         recorder = resume_recorder(journal, clock)
         if recorder.mode != mode:
-            raise Misused(f"{chosen} is a {recorder.mode}", f"resume it with `incident {COMMANDS[recorder.mode]}`")
+            raise Misused(f"{directory.name} is a {recorder.mode}", f"resume it with `{COMMANDS[recorder.mode]}`")
     recorder.record(Kind.RESUMED, data={"repaired": journal.repaired})
     return recorder
+
+
+def locate(home: Path, incident: str, mode: str) -> Path:
+    """The directory of that incident (empty: the latest open one of this mode); raises Misused where there is none."""
+    chosen = incident or latest(home, mode)
+    directory = home / chosen
+    if Path(chosen).name != chosen or not directory.is_dir():
+        raise Misused(f"there is no incident {plain(chosen, 120)!r}", "bare `incident` lists the open ones")
+    return directory
+
+
+@contextmanager
+def needing(home: Path) -> Iterator[None]:
+    """Where the home of the incidents cannot be used, say so; raises Misused."""
+    try:
+        yield
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        hint = "set INCIDENT_HOME to a folder that can be made and written"
+        raise Misused(f"incidents cannot be kept in {plain(home)}: {reason}", hint) from problem
 
 
 @contextmanager
@@ -86,7 +104,8 @@ def latest(home: Path, mode: str) -> str:
 
 def standings(home: Path) -> list[Standing]:
     """Every incident, oldest first; a broken journal is listed with its problem, never left out."""
-    return [standing(directory) for directory in list_journals(home)]
+    with needing(home):
+        return [standing(directory) for directory in list_journals(home)]
 
 
 def standing(directory: Path) -> Standing:
@@ -98,18 +117,20 @@ def standing(directory: Path) -> Standing:
         bodies = [record.body or {} for record in found.records]
         events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
         opened = events[0].data
-        mode = str(bodies[0]["mode"])
-    except (IncidentError, KeyError, IndexError) as problem:
-        return Standing(directory.name, directory, "?", "?", "?", "?", "", plain(problem))
-    return Standing(
-        directory.name,
-        directory,
-        mode,
-        plain(opened.get("runbook", "?")),
-        plain(opened.get("market", "?")),
-        present_step(events),
-        ending_of(events),
-    )
+        return Standing(
+            directory.name,
+            directory,
+            plain(bodies[0]["mode"]),
+            plain(opened.get("runbook", "?")),
+            plain(opened.get("market", "?")),
+            plain(present_step(events)),
+            plain(ending_of(events)),
+        )
+    except IncidentError as problem:
+        reason = problem.message
+    except (OSError, LookupError, TypeError, AttributeError, ValueError) as problem:  # a sound chain of nonsense
+        reason = f"its records are no events of an incident ({type(problem).__name__})"
+    return Standing(plain(directory.name), directory, "?", "?", "?", "?", "", plain(reason))
 
 
 def present_step(events: Sequence[Event]) -> str:

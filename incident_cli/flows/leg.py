@@ -34,6 +34,11 @@ class Leg:
         return self.find(Kind.CONFIRMED) is not None and not (failed and failed.data.get("void"))
 
     @property
+    def is_handed_over(self) -> bool:
+        """Whether it has left this program: signed, or written for others to sign. Before that it is planned anew."""
+        return self.find(Kind.EXPORTED) is not None or self.find(Kind.SIGNED) is not None
+
+    @property
     def proposal(self) -> dict[str, Any]:
         """The planned proposal as it was recorded."""
         return dict(self.plan.data["proposal"])

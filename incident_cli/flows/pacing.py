@@ -20,26 +20,34 @@ PATIENCE_SECONDS = 120
 
 @dataclass(slots=True)
 class LivePace:
-    """Waits until the head's own time has moved on; a node that stays silent for two minutes is an error."""
+    """Waits until the head's own time has moved on; a node silent, or a head unmoved, for two minutes is an error."""
 
     reader: Reader
     clock: Clock
 
     def wait(self, seconds: int) -> None:
         """Poll the head once a second."""
-        start, silent_since = self.reader.head, self.clock.monotonic_ns()
+        start = seen = self.reader.head
+        moved = self.clock.monotonic_ns()
         while True:
             self.clock.sleep(POLL_SECONDS)
+            patient = self.clock.monotonic_ns() - moved <= PATIENCE_SECONDS * 10**9
             try:
                 latest = head(self.reader.endpoint, self.reader.chain)
             except Unread:
-                if self.clock.monotonic_ns() - silent_since > PATIENCE_SECONDS * 10**9:
+                if not patient:
                     raise
                 continue
-            silent_since = self.clock.monotonic_ns()
             if start is None or latest.timestamp - start.timestamp >= seconds:
                 self.reader.head = latest
                 return
+            if latest != seen:
+                seen, moved = latest, self.clock.monotonic_ns()
+            elif not patient:
+                raise Unread(
+                    f"{self.reader.chain} stands still at block {latest.number} for {PATIENCE_SECONDS} s",
+                    "the chain has halted, or the node does not follow it: use another node, then resume",
+                )
 
     def recovered(self) -> None:
         """A live chain recovers by itself or not at all."""

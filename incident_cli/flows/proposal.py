@@ -70,7 +70,7 @@ class PlannedCall:
             "to": line.to,
             "function": line.function,
             "args": dict(line.args),
-            "plain": f"{self.label}: {self.plain}",
+            "plain": plain(" ".join(f"{self.label}: {self.plain}".split())),
             "signature": self.call.signature.source,
             "data": to_hex(self.call.data),
         }
@@ -226,9 +226,12 @@ def check_simulation(simulation: Simulation, expect: Sequence[Expectation], unch
         )
 
 
-def prove(session: Session, expectations: Sequence[Expectation]) -> Block:
-    """The block at which the chain shows every expectation; raises NotProven naming the first it does not."""
-    snapshot = session.reader.read([one.read for one in expectations])
+def prove(session: Session, expectations: Sequence[Expectation], at: Block | None = None) -> Block:
+    """The block (the head, or `at`) that shows every expectation; raises NotProven naming the first it does not."""
+    reads = [one.read for one in expectations]
+    snapshot = session.reader.read(reads) if at is None else session.reader.read_at(reads, at)
+    if at is not None and any(isinstance(snapshot.value(one), Missing) for one in reads):
+        snapshot = session.reader.read(reads)  # a node without an archive forgets a past block's state
     for one in expectations:
         shown = one.judge(snapshot)
         if isinstance(shown, Missing):

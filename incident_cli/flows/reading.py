@@ -24,3 +24,7 @@ class Reader:
         snapshot = read_round(self.endpoint, self.chain, tuple(dict.fromkeys(reads)))
         self.head = snapshot.block
         return snapshot
+
+    def read_at(self, reads: Sequence[Read], block: Block) -> Snapshot:
+        """All answers at a past block; raises Unread where the chain could not be read at all."""
+        return read_round(self.endpoint, self.chain, tuple(dict.fromkeys(reads)), block)

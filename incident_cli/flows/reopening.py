@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
 from incident_cli.abi import encode, parse_signature
+from incident_cli.binding import Given
 from incident_cli.evm import Address, Call, CallRead, keccak
 from incident_cli.flows.proposal import PlannedCall, demand
 from incident_cli.flows.session import Session
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import ContainStep, RestoreStep
-from incident_cli.units import format_duration
+from incident_cli.units import DURATION, format_duration, parse_duration
 
 SCHEDULE = parse_signature(
     "schedule(address target, uint256 value, bytes data, bytes32 predecessor, bytes32 salt, uint256 delay)"
@@ -24,6 +26,7 @@ NO_PREDECESSOR = bytes(32)
 WAITING, READY, DONE = 1, 2, 3  # TimelockController.OperationState
 SCHEDULED = (WAITING, READY, DONE)
 STATE_WORDS = "1 waiting, 2 ready, 3 done"
+LAST_MOMENT = 253_402_300_799  # 9999-12-31 23:59:59 UTC, the last that has a date
 
 
 def reopening_of(session: Session, step: ContainStep, irreversible: bool) -> str:
@@ -37,15 +40,53 @@ def reopening_of(session: Session, step: ContainStep, irreversible: bool) -> str
         return "This runbook has no restore step: whoever may undo these levers must do it by hand."
     slot = session.bound.slots[restore.by]
     condition = f", once {restore.requires.source}" if restore.requires else ""
+    quiet = quiet_seconds(restore.requires.tree, session.bound.scope) if restore.requires else 0
     if slot.protocol.protocol != "timelock":
-        return f"At once, by the Safe {slot.addresses['safe']}{condition}."
+        when = not_before(session, quiet, f"{format_duration(quiet)} quiet") if quiet else "At once"
+        return f"{when}, by the Safe {slot.addresses['safe']}{condition}."
     delay = delay_of(session, slot)
-    assert session.reader.head is not None, "the delay was read at a block"
-    earliest = datetime.fromtimestamp(session.reader.head.timestamp + delay, UTC)
+    parts = [*([f"{format_duration(quiet)} quiet"] if quiet else []), f"{format_duration(delay)} time-lock"]
     return (
-        f"Not before {earliest:%Y-%m-%d %H:%M:%S} UTC ({format_duration(delay)} time-lock){condition}; "
+        f"{not_before(session, quiet + delay, ' and '.join(parts))}{condition}; "
         f"only the Safe {slot.addresses['proposer']} may schedule it, through {slot.addresses['timelock']}."
     )
+
+
+def not_before(session: Session, seconds: int, why: str) -> str:
+    """The earliest moment from the block last read; a delay of centuries is said as what it is."""
+    assert session.reader.head is not None, "the plan was read at a block"
+    moment = session.reader.head.timestamp + seconds
+    if moment > LAST_MOMENT:
+        return f"Not within any foreseeable time (a delay of {seconds} s)"
+    return f"Not before {datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC ({why})"
+
+
+def quiet_seconds(node: ast.expr, scope: Mapping[str, Given]) -> int:
+    """How long an expression needs quiet at the least: the longest of all `and` parts, the shortest of any `or`."""
+    match node:
+        case ast.BoolOp(op=ast.And()):
+            return max(quiet_seconds(one, scope) for one in node.values)
+        case ast.BoolOp():
+            return min(quiet_seconds(one, scope) for one in node.values)
+        case ast.Call(func=ast.Name(id="quiet_for"), args=[_, lasting]):
+            return constant_seconds(lasting, scope)
+        case _:
+            return 0
+
+
+def constant_seconds(node: ast.expr, scope: Mapping[str, Given]) -> int:
+    """The seconds a duration says: written out, or a parameter's; 0 where it cannot be known before it is evaluated."""
+    match node:
+        case ast.Call(func=ast.Name(id="duration"), args=[inner]):
+            return constant_seconds(inner, scope)
+        case ast.Constant(value=str(text)) if DURATION.fullmatch(text):
+            return parse_duration(text)
+        case ast.Constant(value=int(seconds)) if not isinstance(seconds, bool):
+            return seconds
+        case ast.Name(id=name) if name in scope and scope[name].kind == "duration":
+            return cast(int, scope[name].value)
+        case _:
+            return 0
 
 
 def delay_of(session: Session, timelock: BoundSlot) -> int:
@@ -63,7 +104,7 @@ def schedule_call(timelock: Address, undo: PlannedCall, salt: bytes, delay: int)
     """The call that schedules an undo."""
     call = undo.call
     args = (call.to, call.value, call.data, NO_PREDECESSOR, salt, delay)
-    words = f"Schedules this for {format_duration(delay)} from now: {undo.plain}"
+    words = f"Schedules for {format_duration(delay)} from now: {carried(undo)}. {undo.plain}"
     return PlannedCall(Call(timelock, SCHEDULE, args), f"schedule {undo.label}", words)
 
 
@@ -71,7 +112,16 @@ def execute_call(timelock: Address, undo: PlannedCall, salt: bytes) -> PlannedCa
     """The call that carries out a scheduled undo."""
     call = undo.call
     args = (call.to, call.value, call.data, NO_PREDECESSOR, salt)
-    return PlannedCall(Call(timelock, EXECUTE, args), f"execute {undo.label}", undo.plain)
+    words = f"Executes: {carried(undo)}. {undo.plain}"
+    return PlannedCall(Call(timelock, EXECUTE, args), f"execute {undo.label}", words)
+
+
+def carried(undo: PlannedCall) -> str:
+    """The call a time-lock is handed, decoded: `0x….setMarketPaused(market = 0x…, paused = false)`."""
+    line = undo.line()
+    arguments = ", ".join(f"{name} = {value}" for name, value in line.args.items())
+    paying = f" with {undo.call.value} wei" if undo.call.value else ""
+    return f"{line.to}.{undo.call.signature.name}({arguments}){paying}"
 
 
 def operation_states(timelock: BoundSlot, ids: Sequence[bytes], state: int) -> list[Expectation]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from incident_cli.abi import parse_signature
 from incident_cli.chain.nodes import connect
-from incident_cli.errors import JournalBroken, Misused
+from incident_cli.errors import JournalBroken, Misused, Refused, Unread
+from incident_cli.evm import CallRead, Missing
 from incident_cli.flows import incidents
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.delivery import FileDelivery
@@ -27,6 +29,7 @@ from incident_cli.runbook.load import load_runbook
 from incident_cli.transport import Endpoint, HttpEndpoint
 
 SCHEMA = "incident.respond/v1"
+DECIMALS = parse_signature("decimals() returns (uint8)")
 Environment = Callable[[str], str | None]
 
 
@@ -56,7 +59,7 @@ def begin(order: Order, around: Surroundings) -> Session:
     """Open a live incident; nothing is recorded before every file, the market and the chain id are sound."""
     bound = bind_order(order)
     reader = reader_of(bound, around.environment)
-    reader.read([])
+    check_tokens(bound, reader)
     recorder = incidents.create(around.home, bound.runbook.id, "live", bound.chain, around.clock)
     out = order.out or recorder.directory / "proposals"
     session = assemble(bound, reader, recorder, out, around)
@@ -116,6 +119,22 @@ def reader_of(bound: Bound, environment: Environment) -> Reader:
     chain = bound.deployment.chains[bound.chain]
     endpoints = endpoints_of(bound.deployment, bound.chain, environment)
     return Reader(connect(endpoints, bound.chain, chain.id), bound.chain, chain.id)
+
+
+def check_tokens(bound: Bound, reader: Reader) -> None:
+    """Hold the deployment's decimals against the chain's: a wrong one would sign another amount than is shown."""
+    tokens = {name: one for name, one in bound.deployment.tokens.items() if one.chain == bound.chain}
+    reads = {name: CallRead(one.address, DECIMALS) for name, one in tokens.items()}
+    snapshot = reader.read(list(reads.values()))
+    for name, read in reads.items():
+        found = snapshot.value(read)
+        if isinstance(found, Missing):
+            raise Unread(f"the decimals of {name} could not be read: {found.reason}", "correct its address")
+        if found != tokens[name].decimals:
+            raise Refused(
+                f"{name} has {found} decimals on chain, the deployment says {tokens[name].decimals}",
+                "correct the deployment: every amount would be wrong",
+            )
 
 
 def endpoints_of(deployment: Deployment, chain: str, environment: Environment) -> list[Endpoint]:

@@ -17,9 +17,10 @@ from incident_cli.flows.pacing import Ticker
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Where the chain is served, the deployment file that binds to it, and a command to try."""
+    """Where the chain is served, the deployment file that binds to it, and the words of a command to try."""
 
     url: str
+    port: int
     chain_id: int
     deployment: Path
     command: str
@@ -32,8 +33,9 @@ def serve_drill(drill: Drill, port: int, served: ExitStack) -> Offered:
     path = drill.recorder.directory / "deployment.yaml"
     path.write_text(deployment_text(drill.live.world, at.url))
     runbook, market = str(drill.plan.loaded.path), drill.session.bound.market.name
-    words = ["incident", "respond", runbook, "--deployment", str(path), "--market", market]
-    return Offered(at.url, CHAIN_ID, path, shlex.join(words))
+    words = ["respond", runbook, "--deployment", str(path), "--market", market]
+    port_served = int(at.url.rpartition(":")[2])
+    return Offered(at.url, port_served, CHAIN_ID, path, shlex.join(words))
 
 
 def wait_for_interrupt() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from incident_cli.checks.check import Finding, find
+from incident_cli.checks.check import Finding, Verdict, find
 from incident_cli.errors import Unread, Waiting
 from incident_cli.evm import Block, Missing, Read, Snapshot
 from incident_cli.expression import Expression, Unknown
@@ -18,9 +18,14 @@ from incident_cli.incident.events import Event, Kind, finding_to_json, findings
 from incident_cli.incident.timeline import moments
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.model import Step
+from incident_cli.units import format_duration
 
 if TYPE_CHECKING:
     from incident_cli.flows.delivery import Delivery
+
+
+SETTLE_SECONDS = 12  # a block of Ethereum
+MOST_AGE_SECONDS = 300  # an older head is a chain that stands still, or a node that does not follow it
 
 
 class Pace(Protocol):
@@ -111,10 +116,29 @@ class Session:
             self.screen.findings(found)
         return found
 
+    def judge_until_settled(self, names: Sequence[str], step: Step) -> list[Finding]:
+        """Judge, and while a check is pending (it holds, but not for long enough yet) wait and judge again."""
+        longest = max((self.bound.checks[name].for_ for name in names), default=0)
+        for _ in range(longest // SETTLE_SECONDS + 2):
+            found = self.judge_checks(names, step)
+            if not any(one.verdict is Verdict.PENDING for one in found):
+                return found
+            with self.screen.working("pending: it holds, but not for long enough yet; judging again"):
+                self.pace.wait(SETTLE_SECONDS)
+        return found
+
+    def fresh(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot; on a live chain whose newest block is old, every answer is missing: old is not now."""
+        age = self.block_age(snapshot.block)
+        if age is None or age <= MOST_AGE_SECONDS:
+            return snapshot
+        reason = f"the newest block, {snapshot.block.number}, is {format_duration(age)} old"
+        return Snapshot(snapshot.block, {read: Missing(reason) for read in snapshot.answers})
+
     def snapshot(self, reads: Sequence[Read]) -> Snapshot:
         """A round of reads. Where the chain cannot be read at all, every answer is missing at the last block seen."""
         try:
-            return self.reader.read(reads)
+            return self.fresh(self.reader.read(reads))
         except Unread as problem:
             if self.reader.head is None:
                 raise

@@ -11,7 +11,7 @@ from incident_cli.flows.steps.ended import Ended
 from incident_cli.flows.steps.registry import PERFORMERS
 from incident_cli.incident.events import Kind, Outcome, closing
 from incident_cli.incident.walk import Ending, Finished, Next, before, what_next
-from incident_cli.runbook.model import ContainStep, Step
+from incident_cli.runbook.model import AskStep, ContainStep, Step
 
 WHEN_CHOICES = (
     ("stop", "leave the incident here; it can be resumed"),
@@ -48,13 +48,21 @@ def take(session: Session, upcoming: Next) -> None:
     except GoBack:
         go_back(session, step)
     except SkipStep as skip:
-        session.screen.say(f"skipped: {skip.reason}", "warn")
-        session.record(Kind.STEP_ENDED, step, **Ended(Outcome.SKIPPED, data={"reason": skip.reason}).to_json())
+        skipped(session, step, skip.reason)
     except Replaced as replaced:
         session.screen.say(f"{replaced}: it can never execute; the step begins again", "bad")
         session.record(Kind.STEP_REOPENED, step, reason=str(replaced))
     else:
         session.record(Kind.STEP_ENDED, step, **ended.to_json())
+
+
+def skipped(session: Session, step: Step, reason: str) -> None:
+    """A step left undone goes on to the next; a decision left undone is no decision, and goes where no goes."""
+    session.screen.say(f"skipped: {reason}", "warn")
+    to = step.on_no.to if isinstance(step, AskStep) else None
+    if isinstance(step, AskStep) and to is None:
+        raise Waiting(f"the decision {step.id} was not taken ({reason}); nothing was done", "operator")
+    session.record(Kind.STEP_ENDED, step, **Ended(Outcome.SKIPPED, to, data={"reason": reason}).to_json())
 
 
 def needed(session: Session, upcoming: Next) -> Ended | None:
@@ -63,7 +71,7 @@ def needed(session: Session, upcoming: Next) -> Ended | None:
     if step.when is None or any(event.kind is Kind.PLANNED for event in upcoming.events):
         return None
     if step.when.checks:
-        session.judge_checks(sorted(step.when.checks), step, show=not isinstance(step, ContainStep))
+        session.judge_until_settled(sorted(step.when.checks), step)
     shown = session.holds(step.when)
     if shown is True:
         return None

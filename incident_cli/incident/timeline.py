@@ -43,14 +43,19 @@ def moments(runbook: Runbook, events: Sequence[Event]) -> dict[str, Moment]:
         if event.block is None:
             continue
         name = NAMED.get(event.kind)
-        if event.kind is Kind.STEP_ENDED and Outcome(event.data["outcome"]) in ended_well:
+        if event.kind is Kind.STEP_ENDED and Outcome(event.data["outcome"]) in ended_well and chosen(event):
             name = marks.get(event.step or "")
         if name is not None:
             found.setdefault(name, Moment(name, block_of(event)))
     return found
 
 
-NAMED = {Kind.OPENED: "opened", Kind.PLANNED: "proposed", Kind.EXECUTED: "executed"}
+NAMED = {Kind.OPENED: "opened", Kind.CONFIRMED: "proposed", Kind.EXECUTED: "executed"}
+
+
+def chosen(event: Event) -> bool:
+    """Whether the step's end says something: where the runbook went on by itself, nothing was detected."""
+    return event.data["outcome"] != Outcome.DECIDED or "verdict" in event.data
 
 
 def block_of(event: Event) -> Block:
@@ -61,10 +66,11 @@ def block_of(event: Event) -> Block:
 
 
 def span(start: Moment | None, end: Moment | None) -> Span | None:
-    """From one moment to another, or None where either is unknown."""
+    """From one moment to another, or None where either is unknown or (after a lagging node) they are out of order."""
     if start is None or end is None:
         return None
-    return Span(end.block.timestamp - start.block.timestamp, end.block.number - start.block.number)
+    seconds, blocks = end.block.timestamp - start.block.timestamp, end.block.number - start.block.number
+    return None if seconds < 0 or blocks < 0 else Span(seconds, blocks)
 
 
 def metrics(found: Mapping[str, Moment]) -> dict[str, Span | None]:

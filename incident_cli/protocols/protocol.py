@@ -6,6 +6,7 @@ A read's arguments are taken by their ABI names from the arguments of the lever 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,14 @@ from incident_cli.document import Document, Place, read_document
 from incident_cli.expression import Expression
 
 ARGUMENT_TYPE = one_of("argument type", "market", "bool", "int", "bps", "duration", "amount", "address", "bytes32")
+# argument type → the ABI types that take it as it is
+ABI_TYPES: Mapping[str, re.Pattern[str]] = {
+    "market": re.compile("bytes32"),
+    "bytes32": re.compile("bytes32"),
+    "address": re.compile("address"),
+    "bool": re.compile("bool"),
+    **dict.fromkeys(("amount", "int", "bps", "duration"), re.compile("u?int[0-9]{1,3}")),
+}
 SCOPE = one_of("scope", "function", "market", "protocol")
 SLOT_TYPE = one_of("slot type", "address")
 DELAY = one_of("delay", "none")
@@ -102,6 +111,11 @@ class LeverDefinition:
         if self.role:
             yield self.role.when
 
+    def mentioned(self) -> frozenset[str]:
+        """The reads and arguments its expressions and expectations name."""
+        names = {name.removeprefix("before.") for one in self.formulas() for name in one.names}
+        return frozenset({*names, *self.expect})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
@@ -125,7 +139,7 @@ def load_protocol(path: Path) -> tuple[Protocol | None, Document]:
 
 
 class Review:
-    """What a protocol file must hold beyond its shape: every name it mentions exists."""
+    """What a protocol file must hold beyond its shape: every name it mentions exists, types fit, effects are proven."""
 
     def __init__(self, protocol: Protocol, document: Document) -> None:
         self.protocol = protocol
@@ -149,6 +163,12 @@ class Review:
             self.known(lever.place, slot, self.protocol.slots, "slot")
         for read in lever.expect:
             self.known(lever.place, read, self.protocol.reads, "read")
+        self.proof(lever)
+        if lever.on not in lever.writes and {lever.on, *lever.writes} <= set(self.protocol.slots):
+            message = f"the call changes {lever.on!r}, which is not in writes"
+            self.document.wrong(lever.place, "undeclared-write", message, f"add {lever.on} to writes")
+        for name in sorted(lever.mentioned() & set(self.protocol.reads)):
+            self.arguments(lever, self.protocol.reads[name].call, {}, f"the read {name}")
         self.arguments(lever, lever.call, lever.with_, "the call")
         if lever.undo:
             self.arguments(lever, lever.undo.call or lever.call, lever.undo.with_, "the undo")
@@ -160,9 +180,23 @@ class Review:
                 hint = did_you_mean(name, names).removeprefix("; ")
                 self.document.wrong(lever.place, "unknown-name", f"{name!r} in {formula.source!r} is not known", hint)
 
+    def proof(self, lever: LeverDefinition) -> None:
+        if not lever.expect:
+            message = "expect is empty: what the call must show is proven by a read"
+            self.document.wrong(lever.place, "no-proof", message)
+        if lever.satisfied and not lever.satisfied.names - {*lever.args, "by"}:
+            message = f"{lever.satisfied.source!r} mentions no read: only a read shows that it is satisfied"
+            self.document.wrong(lever.place, "no-proof", message)
+
     def arguments(self, lever: LeverDefinition, call: Signature, given: Mapping[str, Expression], what: str) -> None:
         for parameter in call.inputs:
-            if parameter.name not in given and parameter.name not in lever.args:
+            if parameter.name in given:
+                continue
+            argument = lever.args.get(parameter.name)
+            if argument is not None and not ABI_TYPES[argument.type].fullmatch(parameter.type):
+                message = f"{what} {call.canonical} takes {parameter}, but the argument is of type {argument.type}"
+                self.document.wrong(lever.place, "wrong-type", message)
+            if argument is None:
                 message = f"{what} {call.canonical} has no value for {parameter.name or 'an unnamed parameter'!r}"
                 self.document.wrong(lever.place, "argument-without-value", message, "give every ABI parameter a name")
         for name in given:

@@ -124,6 +124,7 @@ def sound(document: Document) -> Deployment:
     deployment: Deployment | None = Binder(document).root(Deployment)
     if deployment is not None:
         chains_exist(deployment, document)
+        markets_differ(deployment, document)
     document.refuse_if_wrong()
     assert deployment is not None, "a document without problems binds"
     return deployment
@@ -136,3 +137,15 @@ def chains_exist(deployment: Deployment, document: Document) -> None:
     for entry in entries:
         if entry.chain not in deployment.chains:
             document.wrong(entry.place, "unknown-chain", f"{entry.chain!r} is no chain of this deployment")
+
+
+def markets_differ(deployment: Deployment, document: Document) -> None:
+    """No two markets share an id, or a name but for its case: one would be contained for the other."""
+    ids: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name, market in deployment.markets.items():
+        same_id, same_name = ids.setdefault(market.id.lower(), name), names.setdefault(name.casefold(), name)
+        if same_id != name:
+            document.wrong(market.place, "duplicate-id", f"{name} has the id of {same_id}")
+        if same_name != name:
+            document.wrong(market.place, "duplicate-name", f"{name} and {same_name} differ only by case")

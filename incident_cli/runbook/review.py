@@ -29,6 +29,8 @@ from incident_cli.runbook.model import (
     VerifyStep,
 )
 
+SHORTEST_FINAL_PHRASE = 12  # characters; what must be typed before something that cannot be undone
+
 
 @dataclass(slots=True)
 class Review:
@@ -104,6 +106,9 @@ class Review:
         if isinstance(step, VerifyStep):
             if not step.verify:
                 self.wrong(step.place, "no-proof", "a verify step has at least one expression: nothing proves nothing")
+            elif not any("." in name for formula in step.verify for name, _ in formula.calls):
+                message = "no expression reads the chain: only a read such as exchange.market_paused(market) proves"
+                self.wrong(step.place, "no-proof", message)
             for formula in step.verify:
                 self.formula(step.place, formula)
         if isinstance(step, ContainStep):
@@ -142,14 +147,22 @@ class Review:
         self.authority(step.place, step.contain.by, "safe")
         if not step.contain.calls:
             self.wrong(step.place, "no-calls", "a containment has at least one call")
-        for call in step.levers:
-            definition = self.lever(call)
+        definitions = [(call, self.lever(call)) for call in step.levers]
+        for call, definition in definitions:
             if definition is not None:
                 self.arguments(call, definition)
         for one in step.contain.must_not_change:
             self.must_not_change(one)
         if step.confirm is not None:
             self.whole_reference(step.place, step.confirm.type)
+            if any(definition is not None and definition.irreversible for _, definition in definitions):
+                self.final_phrase(step.place, step.confirm.type.strip())
+
+    def final_phrase(self, place: Place, phrase: str) -> None:
+        if not phrase.startswith("{") and len(phrase) < SHORTEST_FINAL_PHRASE:
+            message = f"{phrase!r} is too short to confirm what cannot be undone"
+            hint = f"write a sentence of at least {SHORTEST_FINAL_PHRASE} characters, or leave `confirm` out"
+            self.document.wrong(place, "weak-confirmation", message, hint)
 
     def must_not_change(self, one: MustNotChange) -> None:
         slot, name = one.read.split(".")

@@ -112,7 +112,7 @@ GUARD_SLOT = "0x4a204f620c8c5ccdca3fd54d003badd85ba500436a431f0cbda4f558c93c34c8
 FALLBACK_HANDLER_SLOT = "0x6c9a6c4a39284e37ed1cf53d337577d14212a4870fb976a4366c693b939918d5"
 MODULE_GUARD_SLOT = "0xb104e0b93118902c651344349b610029d694cfdec91c589c91ebafbcd0289947"  # since 1.5.0
 
-# functions that change who controls a Safe, by selector; a test derives each from its text
+# functions that change who controls a Safe or a protocol, by selector; a test derives each from its text
 CONTROL_FUNCTIONS: Mapping[bytes, str] = MappingProxyType(
     {
         bytes.fromhex(selector): text
@@ -130,6 +130,33 @@ CONTROL_FUNCTIONS: Mapping[bytes, str] = MappingProxyType(
             ("b63e800d", "setup(address[],uint256,address,bytes,address,address,uint256,address)"),
             ("a97ab18a", "setup(address[],uint256,address,bytes,address,uint256,address)"),
             ("0ec78d9e", "setup(address[],uint256,address,bytes)"),
+            ("f2fde38b", "transferOwnership(address)"),
+            ("715018a6", "renounceOwnership()"),
+            ("79ba5097", "acceptOwnership()"),
+            ("2f2ff15d", "grantRole(bytes32,address)"),
+            ("d547741f", "revokeRole(bytes32,address)"),
+            ("36568abe", "renounceRole(bytes32,address)"),
+            ("ab033ea9", "setGovernance(address)"),
+            ("8a0dac4a", "setGuardian(address)"),
+            ("3659cfe6", "upgradeTo(address)"),
+            ("4f1ef286", "upgradeToAndCall(address,bytes)"),
+            ("64d62353", "updateDelay(uint256)"),
+            ("8f283970", "changeAdmin(address)"),
+            ("704b6c02", "setAdmin(address)"),
+            ("13af4035", "setOwner(address)"),
+        )
+    }
+)
+
+# OpenZeppelin's TimelockController: functions that carry other calls; what they carry is inspected too
+TIMELOCK_FUNCTIONS: Mapping[bytes, str] = MappingProxyType(
+    {
+        bytes.fromhex(selector): text
+        for selector, text in (
+            ("01d5062a", "schedule(address,uint256,bytes,bytes32,bytes32,uint256)"),
+            ("8f2a0bb0", "scheduleBatch(address[],uint256[],bytes[],bytes32,bytes32,uint256)"),
+            ("134008d3", "execute(address,uint256,bytes,bytes32,bytes32)"),
+            ("e38335e5", "executeBatch(address[],uint256[],bytes[],bytes32,bytes32)"),
         )
     }
 )

@@ -1,7 +1,8 @@
 """What is dangerous about a Safe transaction. Every rule looks by itself; all findings are reported at once.
 
 A transaction is clean only if it is exactly the calls that were decided on, sent from the right Safe on the right
-chain, and none of those calls changes who controls a Safe, even where the runbook itself asked for it.
+chain, and none of those calls, nor what it hands to a time-lock, changes who controls a Safe or a protocol, even
+where the runbook itself asked for it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
+from incident_cli.abi import decode, encode, parse_signature
 from incident_cli.evm import ZERO, Address, Call, to_hex
-from incident_cli.safe.batch import BatchError, InnerCall, decode_batch, is_batch
-from incident_cli.safe.contracts import CONTROL_FUNCTIONS, MULTISEND_CODE_HASHES, OPAQUE_FUNCTIONS
+from incident_cli.safe.batch import DEPTH_LIMIT, BatchError, InnerCall, decode_batch, is_batch
+from incident_cli.safe.contracts import (
+    CONTROL_FUNCTIONS,
+    MULTISEND_CODE_HASHES,
+    OPAQUE_FUNCTIONS,
+    TIMELOCK_FUNCTIONS,
+)
 from incident_cli.safe.hashes import CHAIN_ID_SINCE, NEWEST
 from incident_cli.safe.transaction import CALL, DELEGATECALL, SafeTx, parse_version
 from incident_cli.text import plain
@@ -41,8 +48,9 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         "safe-tx-gas": "With safeTxGas set, an execution that fails uses up the nonce: the proposal is burnt.",
         "safe-itself": "A call to the Safe itself changes its owners, threshold, modules, guards or handler. Only the"
         " empty call that revokes a nonce is allowed.",
-        "control-change": "The function changes the owners, threshold, modules, guards, handler or implementation of a"
-        " Safe. No containment does that.",
+        "control-change": "The function changes who controls a contract: a Safe's owners, threshold, modules, guards or"
+        " handler, or a protocol's owner, roles, guardian, delay or implementation. No containment does that, and no"
+        " way back does, directly or through a time-lock.",
         "opaque-call": "The function approves or executes something that cannot be shown here.",
         "unexpected-value": "The call sends native currency that was not decided on.",
         "sends-value": "The call sends native currency. It was decided on; look twice.",
@@ -89,9 +97,10 @@ def inspect(
     findings += inspect_delegatecall(tx, multisend_code_hash)
     try:
         calls = calls_of(tx)
+        every = tuple(flatten(calls))
     except BatchError as problem:
         return (*findings, refused("bad-batch", f"the batch cannot be read: {problem}"))
-    for call in flatten(calls):
+    for call in every:
         findings += inspect_call(call, tx)
     return (*findings, *compare(calls, expected, tx))
 
@@ -178,15 +187,37 @@ def calls_of(tx: SafeTx) -> tuple[InnerCall, ...]:
     return (InnerCall(CALL, tx.to, tx.value, tx.data, inner),)
 
 
-def flatten(calls: Sequence[InnerCall]) -> Iterator[InnerCall]:
-    """Every call, and those within it."""
+def flatten(calls: Sequence[InnerCall], depth: int = 0) -> Iterator[InnerCall]:
+    """Every call, those within it, and those it hands to a time-lock; raises BatchError."""
+    if depth > DEPTH_LIMIT:
+        raise BatchError(f"calls nested more than {DEPTH_LIMIT} deep")
     for call in calls:
         yield call
-        yield from flatten(call.inner)
+        yield from flatten((*call.inner, *delayed_calls(call.data)), depth + 1)
+
+
+def delayed_calls(data: bytes) -> tuple[InnerCall, ...]:
+    """The calls a time-lock is asked to schedule or execute; raises BatchError for any but the canonical encoding."""
+    text = TIMELOCK_FUNCTIONS.get(data[:4])
+    if text is None:
+        return ()
+    signature = parse_signature(text)
+    try:
+        args: tuple[Any, ...] = decode(signature.input_types, data[4:])
+        canonical = encode(signature.input_types, args)
+    except ValueError as problem:
+        raise BatchError(f"the arguments of {signature.name} cannot be read: {plain(problem, 200)}") from problem
+    if canonical != data[4:]:
+        raise BatchError(f"the arguments of {signature.name} are not encoded as an encoder writes them")
+    targets, amounts, payloads = args[:3] if "[]" in text else ([args[0]], [args[1]], [args[2]])
+    if not len(targets) == len(amounts) == len(payloads):
+        raise BatchError(f"{signature.name} names {len(targets)} targets and {len(payloads)} payloads")
+    carried = zip(targets, amounts, payloads, strict=True)
+    return tuple(InnerCall(CALL, Address(to), value, payload) for to, value, payload in carried)
 
 
 def inspect_call(call: InnerCall, tx: SafeTx) -> Iterator[InspectionFinding]:
-    """One call: no delegatecall, no batch within, nothing that changes who controls a Safe."""
+    """One call: no delegatecall, no batch within, nothing that changes who is in control."""
     if call.operation != CALL:
         yield refused("inner-operation", f"the call to {call.to} has operation {call.operation}, it must be 0")
     if is_batch(call.data):

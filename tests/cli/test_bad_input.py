@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from incident_cli.journal.store import Journal
 from tests.cli.command import Ended, incidents, run
 from tests.cli.deployments import CLOSED, FEED, MARKET, deployment
-from tests.fakes.terminal import COMMAND, ROOT, Terminal
+from tests.fakes.terminal import COMMAND, ROOT, Terminal, environment
 
 SHIPPED = ROOT / "runbooks" / "oracle-divergence.yaml"
 WRONG_CHECKSUM = FEED.swapcase().replace("0X", "0x")
@@ -50,6 +53,12 @@ def refused(ended: Ended, code: int, *words: str) -> None:
         (["respond", "oracle", "--deployment", "d.yaml", "--market", "M"], ("no shipped runbook 'oracle'", "next:")),
         (["respond", "oracle-divergence", "--deployment", "d.yaml", "--market", "M", "--param", "x"], ("NAME=VALUE",)),
         (["respond", "oracle-divergence", "--resume"], ("as it was begun", "next: leave out")),
+        (["drill", "oracle-divergance"], ("did you mean 'oracle-divergence'?", "next: shipped:")),
+        (["drill", "--resume", "nope"], ("no incident 'nope'", "next:")),
+        (["respond", "--resume", "nope"], ("no incident 'nope'", "next:")),
+        (["respond", "--resume"], ("no open live to resume", "next:")),
+        (["runbook", "validate", "runbooks"], ("runbooks is a directory", "next:")),
+        (["runbook", "validate", "runbooks/drills/shutdown.yaml"], ("is a scenario file; validate reads",)),
         (["runbook", "show", "oracle-stalenes"], ("did you mean 'oracle-staleness'?", "next:")),
         (["runbook", "validate", "nowhere.yaml"], ("no file 'nowhere.yaml'", "next:")),
         (["runbook", "validate"], ("Missing argument", "Try 'incident runbook validate --help'")),
@@ -68,7 +77,6 @@ def test_a_wrong_command_is_refused(arguments: list[str], words: tuple[str, ...]
             ["respond", "oracle-divergence", "--deployment", "d.yaml", "--market", MARKET],
             ("Nothing was begun", "next:"),
         ),
-        (["respond", "--resume"], ("the incident stays as it is", "next:")),
     ],
 )
 def test_without_a_terminal_nothing_is_begun(arguments: list[str], words: tuple[str, ...], tmp_path: Path) -> None:
@@ -105,6 +113,56 @@ def test_a_missing_answer_names_the_step_and_the_drill_can_go_on(tmp_path: Path)
     assert "the answers file has no answer for the step 'pause'" in plainly(ended.err)
     assert f"incident drill --resume {incidents(tmp_path / 'home')[0]}" in plainly(ended.err)
     assert ended.object["outcome"] != "contained"
+
+
+@pytest.mark.parametrize("home", ["file/below", "/proc/1/incidents", "~nosuchuser/incidents"])
+def test_a_home_that_cannot_be_made(home: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = run(["drill", "--auto"], tmp_path, cwd=tmp_path, INCIDENT_HOME=home)
+    refused(ended, 2, "next: set INCIDENT_HOME to a folder that can be made")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "opened", "at": "x", "mode": "drill", "block": []},
+        {"kind": "opened", "at": "x", "mode": "drill", "data": []},
+        {"kind": [], "at": {}, "mode": []},
+        {"step": None},
+    ],
+)
+def test_a_sound_journal_of_nonsense_is_listed_as_broken(body: dict[str, Any], tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "home" / "nonsense") as journal:
+        journal.append(body)
+    listed = run([], tmp_path / "home")
+    assert (listed.code, "BROKEN  nonsense" in listed.err) == (0, True), listed.err
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+@pytest.mark.parametrize("words", ["--json", "drill --auto --json", "--version"])
+def test_stdout_that_cannot_be_written(words: str, redirection: str, tmp_path: Path) -> None:
+    ended = run_in_shell(f'"$0" "$@" {words} {redirection}', tmp_path)
+    assert (ended.code, "stdout cannot be written" in plainly(ended.err)) == (2, True), ended.err
+    assert "Traceback" not in ended.err and "Exception" not in ended.err
+
+
+def test_stderr_that_is_closed(tmp_path: Path) -> None:
+    ended = run_in_shell('"$0" "$@" drill --auto 2>&-', tmp_path)
+    assert (ended.code, ended.out) == (0, "")
+
+
+def run_in_shell(line: str, home: Path) -> Ended:
+    """A command line with redirections; "$0" "$@" is `incident`."""
+    done = subprocess.run(
+        ["sh", "-c", line, *COMMAND],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(home),
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def test_a_broken_journal_is_said_and_listed(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_each_proposal_is_flat_decoded_and_simulated(drill: Ended) -> None:
 def test_people_read_the_same_on_stderr(drill: Ended) -> None:
     proposal, safe = drill.object["proposals"][0], drill.object["safe"]["address"]
     assert all(words in drill.err for words in (safe, proposal["safe_tx_hash"], "exchange.pause_market", "proves it"))
-    assert re.search(r"contained: block \d+\s+0x[0-9a-f]{64} proves it", drill.err)
+    assert re.search(r"contained: block \d+, hash\s+0x[0-9a-f]{64} proves it", drill.err)
     assert '"schema"' not in drill.err
 
 

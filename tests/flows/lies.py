@@ -147,6 +147,5 @@ LYING_RECEIPTS: dict[str, Callable[[Receipt], object]] = {
     "another height": earlier_block,
     "no status": lambda receipt: receipt.pop("status"),
     "failure with events": lambda receipt: receipt.update(status="0x0"),
-    "ExecutionFailure": failure_event,
     "another transaction": lambda receipt: receipt.update(transactionHash="0x" + "44" * 32),
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import copyreg
+import functools
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from lru import LRU
 
 from incident_cli.abi import decode, encode_call, parse_signature
 from incident_cli.drills.accounts import Account
@@ -18,6 +22,7 @@ from incident_cli.flows import drill as flow
 from incident_cli.flows.desk import Answerer, Rehearsed
 from incident_cli.flows.drill import Drill, DrillPlan, People
 from incident_cli.incident.events import Event, Kind
+from incident_cli.runbook.shipped import shipped_folder
 from incident_cli.transport import Endpoint, Json, Request, RpcError
 from tests.fakes.desk import FakeClock, RecordingScreen
 
@@ -35,12 +40,6 @@ Answered = Json | RpcError
 Lie = Callable[[Request, Answered], Answered]
 
 
-def skip_unless_asked(request: pytest.FixtureRequest) -> None:
-    """A campaign runs with -m campaign only."""
-    if "campaign" not in str(request.config.getoption("markexpr")):
-        pytest.skip("a long campaign: run with -m campaign")
-
-
 def people(answerer: Answerer | None = None, plan: DrillPlan | None = None) -> People:
     """A screen that remembers and, unless one is given, the scenario's own answers."""
     rehearsed = Rehearsed(plan.script.scenario.answers if plan else {}, complete=True)
@@ -52,22 +51,60 @@ def planned(scenario: str = "oracle-divergence", seed: int = 7) -> DrillPlan:
     return flow.plan_drill(None, scenario, seed)
 
 
+def quick(folder: Path, seed: int = 7) -> DrillPlan:
+    """The shipped divergence without its waits: the fault shows at once, fires at once, and quiet is five minutes."""
+    shipped = shipped_folder()
+    runbook, scenario = folder / "oracle-divergence.yaml", folder / "drills/quick.yaml"
+    scenario.parent.mkdir(parents=True, exist_ok=True)
+    text = (shipped / "oracle-divergence.yaml").read_text()
+    runbook.write_text(text.replace("    for: 36s\n", "").replace("'30m'", "'5m'"))
+    text = (shipped / "drills/oracle-divergence.yaml").read_text()
+    scenario.write_text(text.replace("id: oracle-divergence", "id: quick").replace("at_block: 4", "at_block: 1"))
+    return flow.plan_drill(str(runbook), "quick", seed)
+
+
+@functools.cache
+def founded(seed: int, scenario: str, guardian: Address | None, blocks: int) -> World:
+    """A world nobody touches: what `fresh` copies, for founding one takes a hundred times as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = quick(Path(folder), seed) if scenario == "quick" else planned(scenario, seed)
+    world = World.build(seed, plan.script.scenario, plan.genesis_time, guardian=guardian)
+    for _ in range(blocks):
+        world.advance()
+    return world
+
+
+def fresh(seed: int, scenario: str, guardian: Address | None = None, blocks: int = 0) -> LiveWorld:
+    """A world of its own, after this many blocks."""
+    return LiveWorld(copy.deepcopy(founded(seed, scenario, guardian, blocks)))
+
+
+def cache_of(size: int, items: Sequence[tuple[object, object]]) -> LRU[object, object]:
+    """A copy of one of py-evm's caches, which do not copy by themselves."""
+    made: LRU[object, object] = LRU(size)
+    for key, value in items:
+        made[key] = value
+    return made
+
+
+copyreg.pickle(LRU, lambda one: (cache_of, (one.get_size(), tuple(reversed(one.items())))))
+
+
 def begun(
     home: Path,
-    scenario: str = "oracle-divergence",
+    scenario: str = "quick",
     seed: int = 7,
     answerer: Answerer | None = None,
     guardian: Address | None = None,
 ) -> Drill:
     """A drill that is open and has not been watched yet."""
-    plan = planned(scenario, seed)
-    live = LiveWorld(World.build(seed, plan.script.scenario, plan.genesis_time, guardian=guardian))
-    return flow.begin_in(live, plan, home, FakeClock(), people(answerer, plan))
+    plan = quick(home / "files", seed) if scenario == "quick" else planned(scenario, seed)
+    return flow.begin_in(fresh(seed, scenario, guardian), plan, home, FakeClock(), people(answerer, plan))
 
 
 def taken_up(home: Path, answerer: Answerer | None = None, incident: str = "") -> Drill:
     """The only drill of a home, or the one named, resumed."""
-    name = incident or next(one.name for one in home.iterdir())
+    name = incident or next(one.name for one in home.iterdir() if (one / "journal.jsonl").is_file())
     return flow.take_up(home, name, FakeClock(), lambda plan: people(answerer, plan))
 
 

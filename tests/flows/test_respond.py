@@ -6,7 +6,7 @@ import json
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from incident_cli.drills.founding import encoded
 from incident_cli.drills.live_world import LiveWorld
 from incident_cli.drills.serve import serve
 from incident_cli.drills.setting import deployment_text
-from incident_cli.drills.world import World
 from incident_cli.errors import IncidentError, JournalBroken, Misused, Refused, Unread, Waiting
 from incident_cli.flows import respond
 from incident_cli.flows.desk import Answerer, Stop
@@ -30,7 +29,7 @@ from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.transport import HttpEndpoint
 from tests.fakes.desk import FakeClock, RecordingScreen, Scripted
-from tests.flows.rehearsal import EXECUTE, council_sends, is_paused, nonce_of, pause_data, planned, safe_sends
+from tests.flows.rehearsal import EXECUTE, council_sends, fresh, is_paused, nonce_of, pause_data, quick, safe_sends
 
 FAULT_SHOWS = 8
 
@@ -75,9 +74,7 @@ class Site:
 @contextmanager
 def served(folder: Path) -> Iterator[Site]:
     """A chain whose fault has begun, over HTTP."""
-    live = LiveWorld(World.build(7, planned().script.scenario))
-    for _ in range(FAULT_SHOWS):
-        live.advance(12)
+    live = fresh(7, "oracle-divergence", blocks=FAULT_SHOWS)
     with serve(live.rpc, 0) as node:
         yield placed(live, node.url, folder)
 
@@ -109,9 +106,9 @@ def still(shared: Site, tmp_path: Path) -> Site:
     return placed(shared.live, shared.url, tmp_path)
 
 
-def proposed(site: Site) -> tuple[Session, dict[str, Any]]:
+def proposed(site: Site, order: Order | None = None) -> tuple[Session, dict[str, Any]]:
     """Walked until the owners must sign; the session (let go of) and the file."""
-    session = respond.begin(site.order(), site.around())
+    session = respond.begin(order or site.order(), site.around())
     with pytest.raises(Waiting) as caught:
         walk(session)
     assert (caught.value.waiting_for, caught.value.exit_code) == ("signatures", 5)
@@ -251,10 +248,11 @@ def test_a_crash_between_the_file_and_its_record_writes_the_same_file(site: Site
 
 
 def test_a_whole_response_reopens_through_the_timelock(site: Site) -> None:
-    _, document = proposed(site)
+    runbook = quick(site.folder / "files").loaded.path
+    _, document = proposed(site, replace(site.order(), runbook=runbook))
     executed_by_owners(site, document)
     site.live.end_fault()
-    site.clock.sleeping = lambda seconds: site.live.advance(120)
+    site.clock.sleeping = lambda seconds: site.live.advance(63)
     session = taken_up(site)
     for leg in ("schedule", "execute"):
         with pytest.raises(Waiting) as caught:
@@ -266,6 +264,7 @@ def test_a_whole_response_reopens_through_the_timelock(site: Site) -> None:
         if leg == "execute":
             planned_leg = nonce_taken(site, leg)
         governed(site, planned_leg.data["proposal"])
+        site.live.advance(3_600)
         session = taken_up(site)
     assert walk(session).value == "contained"
     assert not is_paused(site.live.world)

@@ -92,7 +92,7 @@ def test_a_silent_node_is_unknown_too(tmp_path: Path) -> None:
 
 
 def test_pending_after_every_retry_is_asked_about(tmp_path: Path) -> None:
-    drill = begun(tmp_path, answerer=Scripted({"confirm": ["again", Stop()]}))
+    drill = begun(tmp_path, "oracle-divergence", answerer=Scripted({"confirm": ["again", Stop()]}))
     flow.watch(drill)
     drill.session.pace = Flickering(drill)
     with pytest.raises(Waiting):
@@ -198,12 +198,12 @@ def test_a_containment_that_stands_is_not_proposed_twice(tmp_path: Path) -> None
 
 
 def test_a_containment_gone_through_twice_is_still_reopened(tmp_path: Path) -> None:
-    drill = begun(tmp_path, "oracle-stale", answerer=Scripted({"cause": [Stop()]}))
+    drill = begun(tmp_path, answerer=Scripted({"cause": [Stop()]}))
     stops(drill)
     reopen_declare(drill)
     assert walk(drill.session) is Ending.CONTAINED
     assert (outcomes(drill)["pause"], outcomes(drill)["reopen"]) == ("already-satisfied", "done")
-    assert not is_paused(drill.live.world, "BTC-USD")
+    assert not is_paused(drill.live.world)
 
 
 def test_back_at_the_confirmation_plans_anew(tmp_path: Path) -> None:

@@ -176,3 +176,55 @@ def test_a_bound_slot_reads_at_its_own_addresses_with_abi_values() -> None:
     read = slot.read("market_paused", (market,))
     assert (read.to, read.signature.name, read.args) == ("0x" + "0" * 40, "marketPaused", (b"\x01" * 32,))
     assert (abi_value(Amount(5, token)), abi_value(True), str(market)) == (5, True, "ETH-USD")
+
+
+SOUND = """protocol: sound
+source: nowhere
+slots: {exchange: address, other: address}
+reads:
+  paused: {on: exchange, call: "paused(bytes32 market) returns (bool)"}
+  cap: {on: exchange, call: "cap() returns (uint256)"}
+levers:
+  halt:
+    does: stops
+    scope: market
+    args: {market: {type: market}, most: {type: amount}}
+    on: exchange
+    call: "stop(bytes32 market, uint256 most)"
+    expect: {paused: "True"}
+    writes: [exchange]
+    satisfied: "paused and cap <= most"
+    irreversible: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ("exchange: address", "exchange: address", []),
+        ('expect: {paused: "True"}', "expect: {}", ["no-proof"]),
+        ("paused and cap <= most", "True", ["no-proof"]),
+        ("paused and cap <= most", "most > 0 or by == by", ["no-proof"]),
+        ("paused and cap <= most", "before.cap <= most", []),
+        ("writes: [exchange]", "writes: []", ["undeclared-write"]),
+        ("writes: [exchange]", "writes: [other]", ["undeclared-write"]),
+        ("writes: [exchange]", "writes: [other, exchange]", []),
+        ("bytes32 market, uint256 most)", "uint256 market, uint256 most)", ["wrong-type"]),
+        ("uint256 most)", "address most)", ["wrong-type"]),
+        ("uint256 most)", "uint256[] most)", ["wrong-type"]),
+        ("uint256 most)", "int128 most)", []),
+        ("{type: amount}", "{type: bps}", []),
+        ("{type: amount}", "{type: address}", ["wrong-type"]),
+        ("{type: amount}", "{type: bool}", ["wrong-type"]),
+        ("paused(bytes32 market)", "paused(string market)", ["wrong-type"]),
+        ("paused(bytes32 market)", "paused(bytes32 id)", ["argument-without-value"]),
+        ("cap()", "cap(bool most)", ["wrong-type"]),
+    ],
+)
+def test_a_lever_proves_its_effect_names_its_writes_and_fits_its_types(
+    tmp_path: Path, before: str, after: str, wanted: list[str]
+) -> None:
+    path = tmp_path / "sound.yaml"
+    path.write_text(SOUND.replace(before, after, 1))
+    _, document = load_protocol(path)
+    assert [one.code for one in document.problems] == wanted

@@ -185,3 +185,33 @@ def test_the_runbook_hash_changes_with_any_byte_and_any_value(tmp_path: Path) ->
     hashes.append(runbook_hash(bound(tmp_path)))
     assert len(set(hashes)) == len(hashes)
     assert all(len(one) == 64 for one in hashes)
+
+
+@pytest.mark.parametrize(
+    ("markets", "wanted"),
+    [
+        ({"ETH-USD": "11", "BTC-USD": "22"}, []),
+        ({"ETH-USD": "11", "BTC-USD": "11"}, ["duplicate-id"]),
+        ({"ETH-USD": "AB", "BTC-USD": "22", "SOL-USD": "ab"}, ["duplicate-id"]),
+        ({"ETH-USD": "11", "ETH-usd": "22"}, ["duplicate-name"]),
+        ({"ETH-USD": "11", "ETH-usd": "11"}, ["duplicate-id", "duplicate-name"]),
+    ],
+)
+def test_no_market_can_be_taken_for_another(tmp_path: Path, markets: dict[str, str], wanted: list[str]) -> None:
+    lines = "".join(f'  {name}: {{id: "0x{pair * 32}"}}\n' for name, pair in markets.items())
+    (tmp_path / "deployment.yaml").write_text(DEPLOYMENT.partition("  ETH-USD:")[0] + lines)
+    found: list[str] = []
+    try:
+        load_deployment(tmp_path / "deployment.yaml")
+    except WrongFile as wrong:
+        found = [one.code for document in wrong.documents for one in document.problems]
+    assert found == wanted
+
+
+def test_a_credential_in_a_deployment_is_never_shown(tmp_path: Path) -> None:
+    for url in ("htps://u:SECRET@node.invalid/v3/SECRET", "node.invalid/v3/SECRET-0123456789", "https://node/ SECRET"):
+        (tmp_path / "deployment.yaml").write_text(DEPLOYMENT.replace("http://node.invalid", url))
+        with pytest.raises(WrongFile) as caught:
+            load_deployment(tmp_path / "deployment.yaml")
+        assert "no url" in caught.value.message
+        assert "SECRET" not in caught.value.message

@@ -104,6 +104,10 @@ def test_a_sound_runbook_keeps_its_order_and_types(tmp_path: Path) -> None:
         ("protocol: timelock", "protocol: ../timelock", ["bad-value"]),
         ("check: [stale]", "check: []", ["no-checks"]),
         ("{id: reopen", "{id: prove, verify: []}\n  - {id: reopen", ["no-proof"]),
+        ("{id: reopen", '{id: prove, verify: ["True"], marks: contained}\n  - {id: reopen', ["no-proof"]),
+        ("{id: reopen", '{id: prove, verify: ["quiet(stale)", "wait > 0"]}\n  - {id: reopen', ["no-proof"]),
+        ("{id: reopen", '{id: prove, verify: ["exchange.shut_down()", "True"]}\n  - {id: reopen', []),
+        ('deadline: "{wait}"', "confirm: {type: ok}", []),
         ("id: reopen", "id: detect", ["duplicate-step", "duplicate-step"]),
         ("only_by_goto: true", "only_by_goto: yes", ["bad-value"]),
         ("schema: incident/v1", "schema: incident/v1\nauthority: []", ["unknown-key"]),
@@ -115,6 +119,20 @@ def test_each_fault_is_told_once_and_brings_no_others(
     tmp_path: Path, before: str, after: str, wanted: list[str]
 ) -> None:
     assert codes(tmp_path, before, after) == wanted
+
+
+@pytest.mark.parametrize(
+    ("phrase", "wanted"),
+    [
+        ("yes", ["weak-confirmation"]),
+        ('" end        "', ["weak-confirmation"]),
+        ("end trading!", []),
+        ('"{market}"', []),
+    ],
+)
+def test_what_cannot_be_undone_is_not_confirmed_by_a_short_word(tmp_path: Path, phrase: str, wanted: list[str]) -> None:
+    end = f"- {{id: end, contain: {{by: council, calls: [{{lever: exchange.shutdown}}]}}, confirm: {{type: {phrase}}}}}"
+    assert codes(tmp_path, "- {id: reopen", f"{end}\n  - {{id: reopen") == wanted
 
 
 def test_a_wrong_top_does_not_hide_the_rest_nor_invent_anything(tmp_path: Path) -> None:

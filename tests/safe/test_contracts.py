@@ -10,7 +10,7 @@ import pytest
 from incident_cli.abi import parse_signature
 from incident_cli.evm import keccak, parse_address, to_hex
 from incident_cli.safe import contracts
-from incident_cli.safe.contracts import CONTROL_FUNCTIONS, OPAQUE_FUNCTIONS, RELEASES
+from incident_cli.safe.contracts import CONTROL_FUNCTIONS, OPAQUE_FUNCTIONS, RELEASES, TIMELOCK_FUNCTIONS
 
 NAMES = {
     "singletons": ("GnosisSafe", "Safe"),
@@ -65,7 +65,7 @@ def test_slots_and_selectors() -> None:
     assert to_hex(keccak(b"guard_manager.guard.address")) == contracts.GUARD_SLOT
     assert to_hex(keccak(b"fallback_manager.handler.address")) == contracts.FALLBACK_HANDLER_SLOT
     assert to_hex(keccak(b"module_manager.module_guard.address")) == contracts.MODULE_GUARD_SLOT
-    for selector, text in {**CONTROL_FUNCTIONS, **OPAQUE_FUNCTIONS}.items():
+    for selector, text in {**CONTROL_FUNCTIONS, **OPAQUE_FUNCTIONS, **TIMELOCK_FUNCTIONS}.items():
         assert parse_signature(text).selector == selector
 
 

@@ -133,6 +133,55 @@ def test_control_of_a_safe_is_refused_even_where_the_runbook_asks_for_it(text: s
         assert codes(look(made([PAUSE, asked]), [PAUSE, asked])) & {"control-change", "opaque-call"}
 
 
+SCHEDULE = "schedule(address,uint256,bytes,bytes32,bytes32,uint256)"
+HEAD = (bytes(32), bytes(32))
+
+
+def through_timelock(inner: Call) -> list[Call]:
+    """The four ways a time-lock is handed a call."""
+    one, many = (inner.to, 0, inner.data), ([PAUSE.to, inner.to], [0, 0], [PAUSE.data, inner.data])
+    return [
+        Call(TARGET, parse_signature(SCHEDULE), (*one, *HEAD, 3600)),
+        Call(TARGET, parse_signature("execute(address,uint256,bytes,bytes32,bytes32)"), (*one, *HEAD)),
+        Call(
+            TARGET,
+            parse_signature("scheduleBatch(address[],uint256[],bytes[],bytes32,bytes32,uint256)"),
+            (*many, *HEAD, 3600),
+        ),
+        Call(TARGET, parse_signature("executeBatch(address[],uint256[],bytes[],bytes32,bytes32)"), (*many, *HEAD)),
+    ]
+
+
+@pytest.mark.parametrize("text", [*CONTROL_FUNCTIONS.values(), *OPAQUE_FUNCTIONS.values()])
+def test_control_is_refused_behind_a_timelock_too(text: str) -> None:
+    signature = parse_signature(text)
+    asked = Call(STRANGER, signature, tuple(zero(kind) for kind in signature.input_types))
+    for call in [*through_timelock(asked), *through_timelock(through_timelock(asked)[0])]:
+        assert codes(look(made([call]), [call])) & {"control-change", "opaque-call"}
+        assert codes(look(made([PAUSE, call]), [PAUSE, call])) & {"control-change", "opaque-call"}
+
+
+def test_a_containment_is_clean_behind_a_timelock_and_the_safe_itself_is_not() -> None:
+    own = dataclasses.replace(PAUSE, to=SAFE)
+    for good, bad in zip(through_timelock(LIMIT), through_timelock(own), strict=True):
+        assert look(made([good]), [good]) == ()
+        assert codes(look(made([bad]), [bad])) == {"safe-itself"}
+
+
+def test_what_a_timelock_is_handed_must_be_readable() -> None:
+    call = through_timelock(LIMIT)[0]
+    short = Call(TARGET, parse_signature("schedule(address,uint256,bytes,bytes32,bytes32,uint256)"), call.args)
+    for data in (short.data[:-1], short.data + bytes(32), short.data[:4]):
+        tx = dataclasses.replace(made([call]), data=data)
+        assert "bad-batch" in codes(look(tx, [call]))
+    deep = LIMIT
+    for _ in range(8):
+        deep = through_timelock(deep)[0]
+    assert "bad-batch" in codes(look(made([deep]), [deep]))
+    uneven = Call(TARGET, through_timelock(LIMIT)[2].signature, ([PAUSE.to], [0, 0], [b"", b""], *HEAD, 1))
+    assert "bad-batch" in codes(look(made([uneven]), [uneven]))
+
+
 def zero(kind: str) -> object:
     if kind.endswith("[]"):
         return []

@@ -18,6 +18,7 @@ from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan, Pull, Undo, needed, plan
 from incident_cli.protocols.slot import Market
 from incident_cli.runbook.model import ContainStep, MustNotChange, Step
+from incident_cli.runbook.review import SHORTEST_FINAL_PHRASE
 
 LEG = "contain"
 CHOICES = (
@@ -103,7 +104,7 @@ def still_firing(session: Session, step: ContainStep) -> None:
     """Judge the checks of `when` once more; anything but a clear yes is the operator's decision, default stop."""
     if step.when is None:
         return
-    session.judge_checks(sorted(step.when.checks), step)
+    session.judge_until_settled(sorted(step.when.checks), step)
     shown = session.holds(step.when)
     if shown is True:
         return
@@ -114,10 +115,12 @@ def still_firing(session: Session, step: ContainStep) -> None:
 
 
 def phrase_of(session: Session, step: ContainStep, irreversible: bool) -> str:
-    """What must be typed: the runbook's phrase, else the market; an irreversible one says so by itself."""
-    if step.confirm is not None:
-        return session.bound.words(step.confirm.type)
-    return "this cannot be undone" if irreversible else session.bound.market.name
+    """What must be typed: at least the market, or a sentence for what cannot be undone; a runbook may only raise it."""
+    market = session.bound.market.name
+    phrase = session.bound.words(step.confirm.type).strip() if step.confirm is not None else ""
+    if irreversible:
+        return phrase if len(phrase) >= SHORTEST_FINAL_PHRASE else "this cannot be undone"
+    return phrase if market in phrase or len(phrase) >= len(market) else market
 
 
 def undo_to_json(undo: Undo, label: str) -> dict[str, object]:

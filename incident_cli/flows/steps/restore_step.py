@@ -13,7 +13,8 @@ from typing import Any, cast
 from incident_cli.checks.check import Verdict
 from incident_cli.errors import Refused, Waiting
 from incident_cli.evm import Missing, keccak
-from incident_cli.expression import Unknown
+from incident_cli.expression import Expression, Unknown
+from incident_cli.expression_syntax import LASTING
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.leg import leg_of
 from incident_cli.flows.proposal import PlannedCall, call_from_json, prepare, prove, show
@@ -29,13 +30,15 @@ from incident_cli.flows.reopening import (
 )
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
+from incident_cli.incident.conditions import SHORTEST_GAP_SECONDS
 from incident_cli.incident.events import Event, Kind, Outcome
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import RestoreStep, Step
-from incident_cli.units import format_duration
+from incident_cli.units import DURATION, format_duration, parse_duration
 
 SAMPLE_SECONDS = 120
+BLOCK_SECONDS = 12
 MOST_SAMPLES = 500
 
 
@@ -96,7 +99,8 @@ def wait_until_required(session: Session, step: RestoreStep) -> None:
     """Sample the checks until `requires` holds; unknown never counts as quiet."""
     if step.requires is None:
         return
-    session.screen.say(f"waiting until {step.requires.source}; a sample every {format_duration(SAMPLE_SECONDS)}")
+    every = sample_seconds(step.requires)
+    session.screen.say(f"waiting until {step.requires.source}; a sample every {format_duration(every)}")
     for number in range(1, MOST_SAMPLES + 1):
         session.judge_checks(sorted(step.requires.checks), step, show=False)
         shown = session.holds(step.requires)
@@ -105,8 +109,16 @@ def wait_until_required(session: Session, step: RestoreStep) -> None:
             return
         reason = shown.reason if isinstance(shown, Unknown) else "it does not hold yet"
         with session.screen.working(f"{step.requires.source}: {reason}"):
-            session.pace.wait(SAMPLE_SECONDS)
+            session.pace.wait(every)
     raise Waiting(f"{step.requires.source} does not hold; the market stays contained", "quiet")
+
+
+def sample_seconds(requires: Expression) -> int:
+    """How often to sample: samples may lie a quarter of a duration apart, and a wait ends up to a block late."""
+    texts = [text.strip("'\"") for one in requires.mentions if one.name in LASTING for text in one.args]
+    durations = [parse_duration(text) for text in texts if DURATION.fullmatch(text)]
+    longest_gap = max(min(durations, default=4 * SAMPLE_SECONDS) // 4, SHORTEST_GAP_SECONDS)
+    return min(SAMPLE_SECONDS, longest_gap - BLOCK_SECONDS)
 
 
 def undo_calls(records: Sequence[Mapping[str, Any]]) -> list[PlannedCall]:

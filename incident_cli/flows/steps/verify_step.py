@@ -44,7 +44,7 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
 def look(session: Session, step: VerifyStep) -> tuple[Block, list[str]]:
     """The block that was read, and every expression that does not hold there."""
     reads = [read for formula in step.verify for read in reads_needed(formula, session.conditions())]
-    snapshot = session.reader.read(reads)
+    snapshot = session.fresh(session.reader.read(reads))
     conditions = session.conditions(snapshot)
     problems = []
     for formula in step.verify:
