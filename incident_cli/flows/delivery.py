@@ -98,7 +98,7 @@ class FileDelivery:
             f"the proposal {proposal['safe_tx_hash']} waits for {safe['threshold']} of {len(safe['owners'])} owners "
             f"of {safe['address']}",
             "signatures",
-            f"owners sign {self.directory / (proposal['safe_tx_hash'] + '.json')}; then run this command with --resume",
+            f"owners sign {self.directory / (proposal['safe_tx_hash'] + '.json')}",
         )
 
 

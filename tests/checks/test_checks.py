@@ -212,8 +212,8 @@ def verdicts(samples: Sequence[tuple[int, bool | None]], lasting: int = 36) -> s
         ([(0, True), (12, False), (24, True), (36, True), (60, True)], 36, "pqppf"),
         ([(0, True), (12, None), (24, True), (36, True)], 36, "pupf"),  # unknown does not end the run
         ([(0, None), (12, None), (24, True), (36, True)], 36, "uupp"),  # and does not begin one
-        ([(0, True), (60, True)], 36, "pf"),
-        ([(0, True), (61, True)], 36, "pp"),  # a silence longer than a minute ends it
+        ([(0, True), (300, True)], 36, "pf"),
+        ([(0, True), (301, True)], 36, "pp"),  # a silence longer than five minutes ends it
         ([(0, True), (100, True), (200, True), (300, True)], 300, "pppf"),  # unless `for` is longer
         ([(0, True), (301, True)], 300, "pp"),
         ([(0, True), (40, True), (100, True), (140, True)], 36, "pfff"),

@@ -41,9 +41,24 @@ def test_respond_to_a_served_drill(tmp_path: Path) -> None:
         assert (chain.eth.chain_id, chain.eth.block_number > 1) == (31337, True)
         path = respond(deployment, ours, chain)
         agrees_with_the_chain(path, chain)
-        drill.answer("stop", "yes or no")
+        drill.answer("yes", "yes or no")
+        drill.answer("ETH-USD", "type it")
+        drill.wait_for_question("answer")
+        assert f"│   {path.stem}" in drill.text
+        is_proven(ours)
+        drill.answer("stop", "answer")
         assert drill.finish() == 5
-        assert f"incident drill --resume {incidents(theirs)[0]}" in drill.text
+        port = found[1].rpartition(":")[2]
+        assert f"incident drill --resume {incidents(theirs)[0]} --serve {port}" in drill.text
+
+
+def is_proven(home: Path) -> None:
+    """As the README says: the drill's owners executed the same hash, so the resumed response proves it."""
+    with Terminal(["respond", "--resume"], home) as terminal:
+        terminal.wait_for_question("answer")
+        assert "contained: block" in terminal.text
+        terminal.answer("stop", "answer")
+        assert terminal.finish() == 5
 
 
 def respond(deployment: Path, home: Path, chain: Any) -> Path:

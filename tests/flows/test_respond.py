@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from incident_cli.drills.serve import serve
 from incident_cli.drills.setting import deployment_text
 from incident_cli.errors import IncidentError, JournalBroken, Misused, Refused, Unread, Waiting
 from incident_cli.flows import respond
-from incident_cli.flows.desk import Answerer, Stop
+from incident_cli.flows.desk import Answerer, Skip, Stop
 from incident_cli.flows.respond import Order, Surroundings
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
@@ -27,7 +27,7 @@ from incident_cli.incident.events import Event, Kind
 from incident_cli.runbook.shipped import find_runbook
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.transaction import SafeTx
-from incident_cli.transport import HttpEndpoint
+from incident_cli.transport import Endpoint, HttpEndpoint, Json, Request, RpcError
 from tests.fakes.desk import FakeClock, RecordingScreen, Scripted
 from tests.flows.rehearsal import EXECUTE, council_sends, fresh, is_paused, nonce_of, pause_data, quick, safe_sends
 
@@ -363,3 +363,67 @@ def test_a_node_that_dies_on_the_way_is_unread_and_loses_nothing(site: Site) -> 
     with pytest.raises(Waiting) as waiting:
         walk(again)
     assert document["safe_tx_hash"] in waiting.value.message
+
+
+@dataclass
+class WithoutEvents:
+    """A node whose search of events finds nothing, as one that is still indexing."""
+
+    inner: Endpoint
+    name: str = "indexing node"
+
+    def exchange(self, requests: Sequence[Request]) -> list[Json | RpcError]:
+        """Everything but events."""
+        answers = self.inner.exchange(requests)
+        return [[] if one.method == "eth_getLogs" else answer for one, answer in zip(requests, answers, strict=True)]
+
+
+def test_a_node_without_events_does_not_make_our_own_execution_another_s(site: Site) -> None:
+    _, document = proposed(site)
+    executed_by_owners(site, document)
+    session = taken_up(site)
+    session.reader.endpoint = WithoutEvents(session.reader.endpoint)
+    with pytest.raises(Unread, match="shows no execution"):
+        walk(session)
+    session.recorder.journal.close()
+    again = taken_up(site, Scripted({"cause": [Stop()]}))
+    with pytest.raises(Waiting):
+        walk(again)
+    assert respond.report(again, None)["outcome"] == "contained"
+
+
+def test_a_proposal_file_that_was_changed_is_refused_and_a_lost_one_written_again(site: Site) -> None:
+    session, document = proposed(site)
+    path = file_of(session)
+    path.write_text(json.dumps({**document, "safe_tx": {**document["safe_tx"], "to": "0x" + "11" * 20}}))
+    again = taken_up(site)
+    with pytest.raises(Refused, match="somebody changed it"):
+        walk(again)
+    again.recorder.journal.close()
+    path.unlink()
+    once_more = taken_up(site)
+    with pytest.raises(Waiting):
+        walk(once_more)
+    assert json.loads(path.read_text()) == document
+
+
+def test_what_others_do_later_does_not_undo_the_proof_of_our_execution(site: Site) -> None:
+    _, document = proposed(site)
+    executed_by_owners(site, document)
+    council_sends(site.live, site.live.world.addresses.exchange, pause_data(site.live.world, "BTC-USD"))
+    session = taken_up(site, Scripted({"cause": [Stop()]}))
+    with pytest.raises(Waiting):
+        walk(session)
+    assert respond.report(session, None)["outcome"] == "contained"
+
+
+def test_wrong_decimals_are_refused_before_anything_is_begun(still: Site) -> None:
+    still.rewrite(lambda text: text.replace("decimals: 6", "decimals: 2"))
+    found = nothing_begun(still, still.order(), Refused)
+    assert "has 6 decimals on chain, the deployment says 2" in found.message
+
+
+def test_a_decision_that_is_skipped_is_not_taken(site: Site) -> None:
+    session = respond.begin(site.order(), site.around(Scripted({"declare": [Skip("the leader sleeps")]})))
+    assert walk(session).value == "stood-down"
+    assert not any(event.kind is Kind.PLANNED for event in session.events)

@@ -30,8 +30,8 @@ def test_moments_and_spans_of_a_whole_incident() -> None:
         event(Kind.OPENED, 10),
         ended("detect", 12, Outcome.FIRING),
         ended("declare", 14, Outcome.YES),
-        event(Kind.PLANNED, 15, "pause"),
-        event(Kind.PLANNED, 16, "pause"),
+        event(Kind.CONFIRMED, 15, "pause"),
+        event(Kind.CONFIRMED, 16, "pause"),
         event(Kind.EXECUTED, 20, "pause"),
         ended("prove", 23, Outcome.DONE, proof_block=block_to_json(block(21))),
     ]
