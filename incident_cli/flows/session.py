@@ -116,11 +116,11 @@ class Session:
             self.screen.findings(found)
         return found
 
-    def judge_until_settled(self, names: Sequence[str], step: Step) -> list[Finding]:
+    def judge_until_settled(self, names: Sequence[str], step: Step, *, show: bool = True) -> list[Finding]:
         """Judge, and while a check is pending (it holds, but not for long enough yet) wait and judge again."""
         longest = max((self.bound.checks[name].for_ for name in names), default=0)
         for _ in range(longest // SETTLE_SECONDS + 2):
-            found = self.judge_checks(names, step)
+            found = self.judge_checks(names, step, show=show)
             if not any(one.verdict is Verdict.PENDING for one in found):
                 return found
             with self.screen.working("pending: it holds, but not for long enough yet; judging again"):

@@ -70,11 +70,11 @@ def needed(session: Session, upcoming: Next) -> Ended | None:
     step = upcoming.step
     if step.when is None or any(event.kind is Kind.PLANNED for event in upcoming.events):
         return None
-    if step.when.checks:
-        session.judge_until_settled(sorted(step.when.checks), step)
+    found = session.judge_until_settled(sorted(step.when.checks), step, show=False) if step.when.checks else []
     shown = session.holds(step.when)
     if shown is True:
         return None
+    session.screen.findings(found)
     if shown is False and not isinstance(step, ContainStep):
         return Ended(Outcome.NOT_NEEDED)
     return decided(session, step, shown)
