@@ -88,16 +88,4 @@ class RehearsedHands:
 
 def execution_data(tx: SafeTx, signatures: bytes) -> bytes:
     """Calldata of execTransaction."""
-    args = (
-        tx.to,
-        tx.value,
-        tx.data,
-        tx.operation,
-        tx.safe_tx_gas,
-        tx.base_gas,
-        tx.gas_price,
-        tx.gas_token,
-        tx.refund_receiver,
-        signatures,
-    )
-    return encode_call(EXEC, args)
+    return encode_call(EXEC, (*tx.arguments, signatures))

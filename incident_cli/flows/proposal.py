@@ -185,19 +185,7 @@ def prepare(
 
 def read_contract_opinion(session: Session, tx: SafeTx) -> tuple[str, str | None]:
     """The Safe's own hash of the transaction, and the hash of the code it would call (None where there is none)."""
-    args = (
-        tx.to,
-        tx.value,
-        tx.data,
-        tx.operation,
-        tx.safe_tx_gas,
-        tx.base_gas,
-        tx.gas_price,
-        tx.gas_token,
-        tx.refund_receiver,
-        tx.nonce,
-    )
-    read, code = CallRead(tx.safe, TRANSACTION_HASH, args), CodeRead(tx.to)
+    read, code = CallRead(tx.safe, TRANSACTION_HASH, (*tx.arguments, tx.nonce)), CodeRead(tx.to)
     snapshot = session.reader.read([read, code])
     contract_hash = cast(bytes, demand("the Safe's own transaction hash", snapshot.value(read)))
     found = snapshot.value(code)

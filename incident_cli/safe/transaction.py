@@ -57,6 +57,12 @@ class SafeTx:
         if type(self.data) is not bytes or len(self.data) > DATA_LIMIT:
             raise wrong("data", f"it must be bytes, at most {DATA_LIMIT} of them")
 
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """The nine values that getTransactionHash and execTransaction both begin with, in their order."""
+        prices = (self.safe_tx_gas, self.base_gas, self.gas_price)
+        return (self.to, self.value, self.data, self.operation, *prices, self.gas_token, self.refund_receiver)
+
     def to_json(self) -> dict[str, object]:
         """The flat object: `chainId, safe, version, to, value, data, …`; amounts as decimal strings."""
         return {shown: write(getattr(self, name)) for name, shown, _, write in FIELDS}
