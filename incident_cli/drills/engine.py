@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from incident_cli.drills.engine_rules import check, gas_before_execution, receipt_of
+from incident_cli.drills.engine_rules import check, check_nonce, gas_before_execution, receipt_of
 from incident_cli.drills.engine_values import (
     Emitted,
     Executed,
@@ -232,6 +232,7 @@ class Engine:
         try:
             transaction = self._fork.get_transaction_builder().decode(raw)
             check(transaction, self.chain_id, header.gas_limit - used)
+            check_nonce(transaction.nonce, state.get_nonce(transaction.sender))
             # The recovered sender is the proof of the signature; a legacy transaction would be recovered twice more.
             transaction.check_signature_validity = lambda: None
             state.lock_changes()

@@ -53,6 +53,14 @@ def check(transaction: Any, chain_id: int, gas_left: int) -> None:
         raise InvalidTransaction("the priority fee is above the greatest fee")
 
 
+def check_nonce(found: int, wanted: int) -> None:
+    """Raise InvalidTransaction in geth's words, which clients know how to read."""
+    if found != wanted:
+        raise InvalidTransaction(
+            f"nonce too {'low' if found < wanted else 'high'}: next nonce {wanted}, tx nonce {found}"
+        )
+
+
 def gas_before_execution(to: object, data: bytes) -> tuple[int, int]:
     """The intrinsic gas of a transaction, and the least it pays for its data (EIP-7623)."""
     zeros = data.count(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,15 +36,16 @@ class Standing:
         return not self.ending
 
 
-def new_incident_id(runbook: str, now: datetime) -> str:
-    """`YYYYMMDD-HHMM-<runbook>-<4 hex>`, in UTC."""
-    return f"{now:%Y%m%d-%H%M}-{runbook}-{secrets.token_hex(2)}"
+def new_incident_id(home: Path, runbook: str, now: datetime, token: Callable[[int], str] = secrets.token_hex) -> str:
+    """`YYYYMMDD-HHMM-<runbook>-<4 hex>`, in UTC; one that is taken (1 in 65,536 within a minute) is drawn again."""
+    drawn = (f"{now:%Y%m%d-%H%M}-{runbook}-{token(2)}" for _ in range(100))
+    return next((one for one in drawn if not (home / one).exists()), f"{now:%Y%m%d-%H%M}-{runbook}-{token(8)}")
 
 
 def create(home: Path, runbook: str, mode: str, chain: str, clock: Clock) -> Recorder:
     """A new incident with an empty journal."""
-    incident = new_incident_id(runbook, clock.now())
     with needing(home):
+        incident = new_incident_id(home, runbook, clock.now())
         journal = Journal.create(home / incident)
     return Recorder(journal, clock, incident, mode, chain)
 

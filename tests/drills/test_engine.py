@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incident_cli.drills.engine import CALL_GAS, Engine
+from incident_cli.drills.engine_rules import check_nonce
 from incident_cli.drills.engine_values import InvalidTransaction, Reverted, UnknownBlock
 from incident_cli.evm import Address, checksummed, keccak
 
@@ -262,3 +263,9 @@ def test_importing_the_engine_loads_no_virtual_machine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("found", "wanted", "word"), [(0, 1, "low"), (2, 1, "high")])
+def test_a_wrong_nonce_is_refused_in_words_that_clients_know(found: int, wanted: int, word: str) -> None:
+    with pytest.raises(InvalidTransaction, match=f"nonce too {word}: next nonce {wanted}, tx nonce {found}"):
+        check_nonce(found, wanted)

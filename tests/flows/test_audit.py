@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from incident_cli.errors import Unread
 from incident_cli.evm import Block, CallRead, Missing, Snapshot
+from incident_cli.flows.incidents import new_incident_id
 from incident_cli.flows.pacing import PATIENCE_SECONDS, LivePace
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.session import MOST_AGE_SECONDS, Session
@@ -102,3 +104,11 @@ def test_a_span_out_of_order_is_unknown_and_never_negative() -> None:
     early, late = Moment("a", Block("drill", 1, "0x", 12)), Moment("b", Block("drill", 3, "0x", 36))
     assert span(late, early) is None
     assert span(early, late) is not None
+
+
+def test_an_incident_id_that_is_taken_is_drawn_again(tmp_path: Path) -> None:
+    now, tokens = datetime.fromtimestamp(NOW, UTC), iter(["abcd", "abcd", "ef01"])
+    first = new_incident_id(tmp_path, "oracle-divergence", now, lambda size: next(tokens))
+    (tmp_path / first).mkdir()
+    second = new_incident_id(tmp_path, "oracle-divergence", now, lambda size: next(tokens))
+    assert (first[-4:], second[-4:]) == ("abcd", "ef01")
