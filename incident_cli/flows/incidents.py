@@ -38,8 +38,9 @@ class Standing:
 
 def new_incident_id(home: Path, runbook: str, now: datetime, token: Callable[[int], str] = secrets.token_hex) -> str:
     """`YYYYMMDD-HHMM-<runbook>-<4 hex>`, in UTC; one that is taken (1 in 65,536 within a minute) is drawn again."""
-    drawn = (f"{now:%Y%m%d-%H%M}-{runbook}-{token(2)}" for _ in range(100))
-    return next((one for one in drawn if not (home / one).exists()), f"{now:%Y%m%d-%H%M}-{runbook}-{token(8)}")
+    while (home / (drawn := f"{now:%Y%m%d-%H%M}-{runbook}-{token(2)}")).exists():
+        continue
+    return drawn
 
 
 def create(home: Path, runbook: str, mode: str, chain: str, clock: Clock) -> Recorder:
