@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, cast
 
 from incident_cli.abi import SignatureError, parse_signature
+from incident_cli.abi_events import parse_event
 from incident_cli.document import Document, Entry, Items, Node, Place, Table, Text
 from incident_cli.evm import BYTES32, parse_address
 from incident_cli.expression import ExpressionError
 from incident_cli.expression import parse as parse_expression
-from incident_cli.units import AMOUNT, parse_bps, parse_duration, parse_integer
+from incident_cli.units import AMOUNT, Span, parse_bps, parse_duration, parse_integer, parse_span
 
 T = TypeVar("T")
 REFERENCE = re.compile(r"\{([a-z_][a-z0-9_.]{0,79})\}")
@@ -33,10 +34,23 @@ SLUG_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of scalar: its name in messages and schema, and its parser (raises ValueError with the reason)."""
+    """A kind of scalar: its name in messages and schema, its parser (raises ValueError with the reason), and, for
+    the schema, the words or the pattern that it allows."""
 
     name: str
     parse: Callable[[str], object]
+    words: tuple[str, ...] = ()
+    pattern: str = ""
+    accepts: tuple[tuple[str, Callable[[Any], object]], ...] = ()  # other kinds that `{name}` may have, and how
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # equal by identity: an annotation must be hashable
+class Variants:
+    """A mapping whose class is named by one of its keys; without that key it is the `default` one."""
+
+    key: str
+    classes: Mapping[str, type]
+    default: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,7 @@ def one_of(name: str, *words: str) -> Kind:
             raise ValueError(f"it must be one of {', '.join(words)}" + did_you_mean(text, words))
         return text
 
-    return Kind(name, parse)
+    return Kind(name, parse, words)
 
 
 def matching(name: str, form: re.Pattern[str], wanted: str) -> Kind:
@@ -66,7 +80,7 @@ def matching(name: str, form: re.Pattern[str], wanted: str) -> Kind:
             raise ValueError(wanted)
         return text
 
-    return Kind(name, parse)
+    return Kind(name, parse, pattern=form.pattern)
 
 
 def parse_boolean(text: str) -> bool:
@@ -93,10 +107,11 @@ def parse_identifier(text: str) -> str:
 
 
 TEXT = Kind("text", parse_text)
-BOOLEAN = Kind("bool", parse_boolean)
+BOOLEAN = Kind("bool", parse_boolean, ("true", "false"))
 INTEGER = Kind("int", parse_integer)
 BPS = Kind("bps", parse_bps)
 DURATION = Kind("duration", parse_duration)
+SPAN = Kind("span", parse_span, accepts=(("duration", lambda seconds: Span(seconds=seconds)),))
 ADDRESS = Kind("address", parse_address)
 IDENTIFIER = Kind("identifier", parse_identifier)
 SLUG = matching("slug", SLUG_FORM, "an id is kebab-case: lower-case letters, digits and hyphens")
@@ -104,6 +119,7 @@ BYTES32_KIND = matching("bytes32", BYTES32, "32 bytes are 0x and 64 hex digits")
 AMOUNT_KIND = matching("amount", AMOUNT, "an amount and its token are needed, such as 250000 USDC")
 DATE = matching("date", re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"), "a date is YYYY-MM-DD")
 SIGNATURE = Kind("signature", parse_signature)
+EVENT = Kind("event", parse_event)
 EXPRESSION = Kind("expression", parse_expression)
 PLAIN_KINDS: dict[object, Kind] = {str: TEXT, int: INTEGER, bool: BOOLEAN}
 
@@ -148,7 +164,8 @@ class Binder:
             return self.raw(annotation, node)
         origin = typing.get_origin(annotation)
         if origin is Annotated:
-            return self.scalar(annotation.__metadata__[0], node)
+            what = annotation.__metadata__[0]
+            return self.variant(what, node) if isinstance(what, Variants) else self.scalar(what, node)
         if annotation in PLAIN_KINDS:
             return self.scalar(PLAIN_KINDS[annotation], node)
         if origin in (Union, types.UnionType):
@@ -165,6 +182,15 @@ class Binder:
             raise self.wrong(node.place, "wrong-type", f"{describe(annotation)} is needed here, not {describe(node)}")
         return node
 
+    def variant(self, variants: Variants, node: Node) -> Any:
+        """The record of the class that the mapping names; the naming key is no field of it."""
+        if not isinstance(node, Table):
+            raise self.wrong(node.place, "wrong-type", f"a mapping is needed here, not {describe(node)}")
+        entry = node.entries.get(variants.key)
+        name = variants.default if entry is None else self.scalar(one_of(variants.key, *variants.classes), entry.value)
+        rest = {key: one for key, one in node.entries.items() if key != variants.key}
+        return self.record(variants.classes[cast(str, name)], Table(rest, node.place))
+
     def scalar(self, kind: Kind, node: Node) -> object:
         """A scalar of a kind, or the typed value its `{name}` stands for."""
         if not isinstance(node, Text):
@@ -175,7 +201,7 @@ class Binder:
         try:
             return kind.parse(node.value)
         except ExpressionError as problem:
-            place = Place(node.place.line, node.place.column + problem.column - 1)
+            place = self.document.place_in(node, problem.column)
             raise self.wrong(place, "bad-expression", problem.message, problem.hint) from problem
         except SignatureError as problem:
             raise self.wrong(node.place, "bad-signature", str(problem)) from problem
@@ -187,6 +213,9 @@ class Binder:
         if given is None:
             hint = did_you_mean(name, self.scope).removeprefix("; ")
             raise self.wrong(node.place, "unknown-name", f"{{{name}}} names no parameter", hint)
+        converted = dict(kind.accepts).get(given.kind)
+        if converted is not None:
+            return converted(given.value)
         if given.kind != kind.name:
             raise self.wrong(node.place, "wrong-type", f"{{{name}}} is {given.kind}, {kind.name} is needed here")
         return given.value

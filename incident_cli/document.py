@@ -97,16 +97,34 @@ class Document:
     raw: bytes
     root: Node | None = None
     problems: list[Problem] = field(default_factory=list)
+    split: list[str] | None = field(default=None, repr=False, compare=False)
+    unread: set[Place] = field(default_factory=set, repr=False, compare=False)
+
+    @property
+    def lines(self) -> list[str]:
+        """The source, line by line; split once."""
+        if self.split is None:
+            self.split = LINE_END.split(self.raw.decode("utf-8-sig", "replace"))
+        return self.split
+
+    def place_in(self, node: Text, column: int) -> Place:
+        """Where the character at `column` (from 1) of a scalar stands; its start where folds or escapes move it."""
+        line = self.lines[node.place.line - 1] if node.place.line <= len(self.lines) else ""
+        start = node.place.column - 1
+        start += line[start : start + 1] in ("'", '"')
+        before = node.value[: column - 1]
+        return Place(node.place.line, start + column) if line.startswith(before, start) else node.place
 
     def wrong(self, place: Place, code: str, message: str, hint: str = "") -> None:
-        """Note a problem and go on."""
+        """Note a problem and go on; what stands where a value was refused unread is no further problem."""
+        if place in self.unread:
+            return
         self.problems.append(Problem(place, code, plain(masked(message)), plain(masked(hint))))
 
     def report(self) -> list[str]:
         """Every problem in the order of the file: `file:line:col: error[CODE]: message`, source line, caret, hint."""
-        lines = LINE_END.split(self.raw.decode("utf-8-sig", "replace"))
         ordered = sorted(set(self.problems))[:PROBLEM_LIMIT]
-        return [render(self.name, problem, lines) for problem in ordered]
+        return [render(self.name, problem, self.lines) for problem in ordered]
 
     def refuse_if_wrong(self) -> None:
         """Raise WrongFile where anything was found."""
@@ -125,10 +143,22 @@ class WrongFile(Misused):
         super().__init__("\n".join([*reports, f"{count} {noun}; nothing was done."]))
 
 
-def render(name: str, problem: Problem, lines: list[str]) -> str:
-    """One problem as people read it, with its source line and a caret."""
+def deepest(node: Node, *path: str | int) -> Node:
+    """The node at the end of a path of keys and positions, or the last one on the way that exists."""
+    for one in path:
+        if isinstance(node, Table) and one in node.entries:
+            node = node.entries[str(one)].value
+        elif isinstance(node, Items) and isinstance(one, int) and one < len(node.items):
+            node = node.items[one]
+        else:
+            break
+    return node
+
+
+def render(name: str, problem: Problem, lines: list[str], word: str = "error") -> str:
+    """One problem (or a warning) as people read it, with its source line and a caret."""
     line, column = problem.place.line, problem.place.column
-    rendered = f"{plain(name)}:{line}:{column}: error[{problem.code}]: {problem.message}"
+    rendered = f"{plain(name)}:{line}:{column}: {word}[{problem.code}]: {problem.message}"
     if 0 < line <= len(lines):
         source, caret = masked(lines[line - 1]), masked_column(lines[line - 1], column - 1)
         start = max(0, caret - LEFT_OF_CARET)
@@ -248,7 +278,7 @@ class Builder:
         self.check_caps(place, depth)
         if isinstance(event, yaml.AliasEvent):
             self.document.wrong(place, "alias", "aliases are not allowed: write the value out")
-            return Text("", place)
+            return self.refused(place)
         if event.anchor is not None:
             self.document.wrong(place, "anchor", "anchors are not allowed: write the value out where it is used")
         if event.tag is not None:
@@ -270,8 +300,13 @@ class Builder:
     def scalar(self, event: Any, place: Place) -> Text:
         if len(event.value) > SCALAR_LIMIT:
             self.document.wrong(place, "too-long", f"a value longer than {SCALAR_LIMIT} characters")
-            return Text("", place)
+            return self.refused(place)
         return Text(event.value, place)
+
+    def refused(self, place: Place) -> Text:
+        """What stands for a value that was not read."""
+        self.document.unread.add(place)
+        return Text("", place)
 
     def items(self, depth: int) -> Iterator[Node]:
         import yaml

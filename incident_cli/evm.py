@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NewType
+
+from incident_cli.units import Span
 
 if TYPE_CHECKING:
     from incident_cli.abi import Signature
+    from incident_cli.abi_events import EventSignature
 
 Address = NewType("Address", str)
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -75,11 +78,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class CallRead:
-    """A view call: `signature` with its outputs, asked of `to`. The answer is the tuple of decoded outputs."""
+    """A view call: `signature` with its outputs, asked of `to`. The answer is the tuple of decoded outputs.
+
+    Here and in the other reads, `chain` is the chain it is asked on; empty is the chain of the incident.
+    """
 
     to: Address
     signature: Signature
     args: tuple[object, ...] = ()
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +94,85 @@ class CodeRead:
     """The deployed code of an address. The answer is a tuple with one bytes value, empty where there is no code."""
 
     to: Address
+    chain: str = ""
 
 
-Read = CallRead | CodeRead
+@dataclass(frozen=True, slots=True)
+class StorageRead:
+    """One word of an address's storage, at `position`. The answer is a tuple with its 32 bytes."""
+
+    to: Address
+    position: int
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event as it was logged: its block, that block's time (seconds; interpolated where the node gives none)."""
+
+    block: int
+    timestamp: int
+    values: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRead:
+    """The events of one kind that a contract logged in the `window` before the block (its own events included).
+
+    `topics` are the topics after the first, None for any. The answer is a tuple of `Log`, oldest first. `until`
+    moves the whole window back.
+    """
+
+    to: Address
+    event: EventSignature
+    window: Span
+    topics: tuple[str | None, ...] = ()
+    until: Span = Span()
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRead:
+    """A number from an HTTPS JSON service: it belongs to no block. The answer: units of 10^-18, and a time or None."""
+
+    name: str
+    url: str
+    pointer: str
+    time_pointer: str = ""
+    chain: str = ""
+
+
+StateRead = CallRead | CodeRead | StorageRead
+
+
+@dataclass(frozen=True, slots=True)
+class PastRead:
+    """What a read answered `ago` before the block: at the last block whose time is not later than that."""
+
+    read: StateRead
+    ago: Span
+
+    @property
+    def chain(self) -> str:
+        """The chain of the read."""
+        return self.read.chain
+
+
+Read = CallRead | CodeRead | StorageRead | LogsRead | BenchmarkRead | PastRead
+
+
+def past(read: Read, ago: Span) -> Read:
+    """The same read that much earlier; raises ValueError where seconds and blocks would have to be added."""
+    if isinstance(read, PastRead):
+        return PastRead(read.read, added(read.ago, ago))
+    if isinstance(read, LogsRead):
+        return replace(read, until=added(read.until, ago))
+    return read if isinstance(read, BenchmarkRead) else PastRead(read, ago)
+
+
+def added(one: Span, other: Span) -> Span:
+    """Two spans of one unit in a row; raises ValueError."""
+    return Span(one.seconds + other.seconds, one.blocks + other.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +184,27 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The answers to a round of reads, all at `block`."""
+    """The answers to a round of reads, all at `block` of the incident's chain and at `others` of other chains.
+
+    `past_blocks` says at which block each chain was read for each span of the past. `ago` is set in a view of the
+    past (see `back`).
+    """
 
     block: Block
     answers: Mapping[Read, tuple[object, ...] | Missing] = field(default_factory=dict)
+    others: Mapping[str, Block] = field(default_factory=dict)
+    past_blocks: Mapping[tuple[str, Span], Block] = field(default_factory=dict)
+    ago: Span = Span()
 
     def answer(self, read: Read) -> tuple[object, ...] | Missing:
         """The decoded outputs, or why there are none."""
+        if self.ago:
+            if isinstance(read, BenchmarkRead):
+                return Missing("a benchmark belongs to no block: its past cannot be read")
+            try:
+                read = past(read, self.ago)
+            except ValueError:
+                return Missing("seconds and blocks of the past cannot be added")
         return self.answers.get(read, Missing("it was not read"))
 
     def value(self, read: Read) -> object | Missing:
@@ -116,6 +213,24 @@ class Snapshot:
         if isinstance(found, Missing):
             return found
         return found[0] if found else Missing("the call answered nothing")
+
+    def block_of(self, chain: str) -> Block | Missing:
+        """The block of a chain at which this snapshot was read."""
+        if chain in ("", self.block.chain):
+            return self.block
+        return self.others.get(chain, Missing(f"the chain {chain} was not read"))
+
+    def back(self, ago: Span) -> Snapshot | Missing:
+        """This snapshot as it was `ago` earlier on every chain; its reads must have been made with `past`."""
+        try:
+            whole = added(self.ago, ago)
+        except ValueError:
+            return Missing("seconds and blocks of the past cannot be added")
+        blocks = {chain: block for (chain, span), block in self.past_blocks.items() if span == whole}
+        main = blocks.pop(self.block.chain, None)
+        if main is None:
+            return Missing(f"the block {whole} ago was not read")
+        return Snapshot(main, self.answers, blocks, self.past_blocks, whole)
 
 
 @dataclass(frozen=True, slots=True)

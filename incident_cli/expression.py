@@ -14,10 +14,12 @@ from typing import Protocol
 
 from incident_cli import expression_values as values
 from incident_cli.expression_syntax import (
+    AGO,
     ARITHMETIC,
     COMPARISONS,
     LASTING,
     NAME_ARGUMENTS,
+    RESOLVED,
     Expression,
     ExpressionError,
     Mention,
@@ -49,7 +51,8 @@ class Resolver(Protocol):
         """The value of a name such as `market` or `before.supply_paused`; Unknown where it could not be had."""
 
     def call(self, dotted: str, args: tuple[Value, ...]) -> Value:
-        """The value of a call. For `NAME_ARGUMENTS` the first argument is the name itself; durations are seconds."""
+        """The value of a call. For `NAME_ARGUMENTS` the first argument is the name itself; durations are seconds.
+        `amount` is given its text; `ago` a read's name, the tuple of its arguments and the span as text."""
 
 
 def check(
@@ -60,7 +63,7 @@ def check(
 ) -> list[ExpressionError]:
     """Every name, call and check that is not declared. `calls` gives the number of arguments of each declared read
     (-1: any number); `checks` None means that this place may not ask about checks."""
-    functions = {*FUNCTIONS, *(() if checks is None else NAME_ARGUMENTS)}
+    functions = {*FUNCTIONS, *RESOLVED, *(() if checks is None else NAME_ARGUMENTS)}
     found: list[ExpressionError] = []
     for one in expression.mentions:
         if one.role == "call" and one.name in calls:
@@ -158,11 +161,24 @@ class Evaluation:
         name = dotted(node.func) or ""
         if name in NAME_ARGUMENTS:
             return self.resolved(node, name, lambda: self.resolve.call(name, self.check_arguments(name, node)))
+        if name == AGO:
+            return self.ago(node)
         args = tuple(self.value(one) for one in node.args)
         if name in FUNCTIONS:
             return with_column(node, lambda: values.applied(name, args))
         unknown = values.first_unknown(args)
         return unknown if unknown is not None else self.resolved(node, name, lambda: self.resolve.call(name, args))
+
+    def ago(self, node: ast.Call) -> Value:
+        """A read as it was: its arguments are evaluated now, its value is the resolver's to find."""
+        read, span = node.args
+        assert isinstance(read, ast.Call), "parsed"
+        args = tuple(self.value(one) for one in read.args)
+        unknown = values.first_unknown(args)
+        if unknown is not None:
+            return unknown
+        asked = (dotted(read.func) or "", args, literal(span, self.text) if isinstance(span, ast.Constant) else "")
+        return self.resolved(node, AGO, lambda: self.resolve.call(AGO, asked))
 
     def check_arguments(self, name: str, node: ast.Call) -> tuple[Value, ...]:
         """The check's name, and for `quiet_for` and `firing_for` the seconds."""

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 from incident_cli import expression_values as values
 from incident_cli.expression_values import FUNCTIONS, MismatchError, Value
 from incident_cli.text import plain
+from incident_cli.units import Span, amount_parts, parse_span
 
 SOURCE_LIMIT = 500
 NODE_LIMIT = 100
@@ -27,9 +28,12 @@ Found = TypeVar("Found")
 
 NAME_ARGUMENTS = frozenset({"firing", "quiet", "unknown", "pending", "quiet_for", "firing_for"})
 LASTING = frozenset({"quiet_for", "firing_for"})
+AMOUNT, AGO = "amount", "ago"
+RESOLVED: Mapping[str, int] = {AMOUNT: 1, AGO: 2}  # answered by the resolver; the number of arguments
 
 TOKEN = re.compile(
-    r"""[ ]+|'[^'\\]*'|"[^"\\]*"|[0-9][0-9_]*(?:\.[0-9]+)?(?![\w.])|[A-Za-z_]\w*(?![\w'"])|[=!<>]=|//|[-+*/%<>(),.]""",
+    r"""[ ]+|'[^'\\]*'|"[^"\\]*"|[0-9][0-9_]*(?:\.[0-9]+)?(?![\w.])|[A-Za-z_]\w*(?![\w'"])|"""
+    r"""[=!<>]=|//|[-+*/%<>(),]|\.(?![0-9])""",
     re.ASCII,
 )
 HINTS = {
@@ -38,6 +42,7 @@ HINTS = {
     "|": "write `or`",
     "!": "write `not`, or != for inequality",
     "\\": "text has no escapes",
+    ".": "write 0.5",
     "#": "an expression has no comments",
 }
 COMPARISONS: Mapping[type[ast.cmpop], str] = {
@@ -70,12 +75,13 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A name, a call or a check's name as the source mentions it."""
+    """A name, a call or a check's name as the source mentions it; `span` where `ago` asks for a call's past."""
 
     role: Literal["name", "call", "check"]
     name: str
     column: int
     args: tuple[str, ...] = ()
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,16 @@ class Expression:
     def calls(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Every call, as its name and the source of its arguments, in reading order."""
         return tuple((one.name, one.args) for one in self.mentions if one.role == "call")
+
+    @property
+    def amounts(self) -> tuple[str, ...]:
+        """The texts of its amounts, such as `250000 USDC`: their tokens must be the deployment's."""
+        return tuple(one.args[0][1:-1] for one in self.mentions if one.role == "call" and one.name == AMOUNT)
+
+    @property
+    def reads(self) -> tuple[Mention, ...]:
+        """Every declared read it calls, in reading order; those with a `span` are asked for their past value only."""
+        return tuple(one for one in self.mentions if one.role == "call" and arity(one.name) is None)
 
 
 def parse(source: str) -> Expression:
@@ -195,7 +211,11 @@ def refused_name(name: str) -> bool:
 
 def literal(node: ast.Constant, text: str) -> Value:
     """True, False, text, or the number as the source writes it."""
-    if isinstance(node.value, bool | str):
+    if isinstance(node.value, bool):
+        return node.value
+    if isinstance(node.value, str):
+        if len(segment(node, text)) != len(node.value) + 2:  # '' 'a', or three quotes
+            raise ExpressionError("text stands in one pair of quotes", column(node))
         return node.value
     if not isinstance(node.value, int | float):
         raise ExpressionError(f"{segment(node, text)} is no value here", column(node))
@@ -255,16 +275,21 @@ class Reader:
             raise ExpressionError(f"`{name[:60]}` is not a name here", column(node))
         return name
 
-    def read_call(self, node: ast.Call, depth: int) -> None:
+    def read_call(self, node: ast.Call, depth: int, span: Span | None = None) -> None:
         name = self.name(node.func)
         if node.keywords:
             raise ExpressionError("arguments have no names here", column(node))
         args = tuple(segment(one, self.text) for one in node.args)
-        self.mentions.append(Mention("call", name, column(node), args))
+        self.mentions.append(Mention("call", name, column(node), args, span))
         check_arity(name, len(args), column(node))
         if name in NAME_ARGUMENTS:
             self.count(node.args[0], depth + 1)
             self.mentions.append(Mention("check", check_name(name, node.args[0]), column(node.args[0])))
+        if name == AGO:
+            self.count(node.args[1], depth + 1)
+            self.count(node.args[0], depth + 1)
+            self.read_call(past_read(node.args[0]), depth + 1, past_span(node.args[1]))
+            return
         self.read_all(node.args[1:] if name in NAME_ARGUMENTS else node.args, depth)
         check_units(name, node.args)
 
@@ -273,6 +298,8 @@ def arity(name: str) -> tuple[int, int] | None:
     """The least and most arguments of a function of the language (-1: any number), None for declared reads."""
     if name in NAME_ARGUMENTS:
         return (2, 2) if name in LASTING else (1, 1)
+    if name in RESOLVED:
+        return RESOLVED[name], RESOLVED[name]
     return (FUNCTIONS[name].least, FUNCTIONS[name].most) if name in FUNCTIONS else None
 
 
@@ -293,13 +320,54 @@ def check_name(function: str, node: ast.expr) -> str:
     return name
 
 
+def literal_text(node: ast.expr) -> str | None:
+    """The text of a text literal, None for anything else."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def past_read(node: ast.expr) -> ast.Call:
+    """The read in `ago(exchange.withdrawal_available(), '1h')`."""
+    if isinstance(node, ast.Call) and arity(dotted(node.func) or "") is None:
+        return node
+    hint = "write ago(slot.read(), '1h')"
+    raise ExpressionError("ago takes a read of the chain and nothing else", column(node), hint)
+
+
+def past_span(node: ast.expr) -> Span:
+    """How far back `ago` looks."""
+    text = literal_text(node)
+    hint = "write '1h' or '50 blocks', in quotes"
+    if text is None:
+        raise ExpressionError("ago takes a duration or a number of blocks as text", column(node), hint)
+    try:
+        span = parse_span(text)
+    except ValueError as problem:
+        raise ExpressionError(str(problem), column(node), hint) from problem
+    if not span:
+        raise ExpressionError("ago looks back: 0 is now", column(node), hint)
+    return span
+
+
+def check_amount(node: ast.expr) -> None:
+    """Refuse what `amount` cannot take: it needs a number and a token as text."""
+    text = literal_text(node)
+    hint = "write amount('250000 USDC')"
+    if text is None:
+        raise ExpressionError("amount takes text with a token", column(node), hint)
+    try:
+        amount_parts(text)
+    except ValueError as problem:
+        raise ExpressionError(str(problem), column(node), hint) from problem
+
+
 def check_units(name: str, args: Sequence[ast.expr]) -> None:
     """Text with a unit is read when the runbook is, not when it is needed."""
-    place = 1 if name in LASTING else 0
-    function = "duration" if name in LASTING else name
-    node = args[place] if function in ("duration", "bps") else None
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        with_column(node, lambda: values.applied(function, [node.value]))
+    if name == AMOUNT:
+        check_amount(args[0])
+    function, node = ("duration", args[1]) if name in LASTING else (name, args[0] if args else None)
+    text = None if node is None or function not in ("duration", "bps") else literal_text(node)
+    if node is not None and text is not None:
+        with_column(node, lambda: values.applied(function, [text]))
 
 
 def with_column(node: ast.expr, compute: Callable[[], Found]) -> Found:

@@ -10,11 +10,11 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from typing import Any
+from typing import Any, TypeGuard
 
-from incident_cli.evm import ADDRESS, Missing, hex_bytes
+from incident_cli.evm import ADDRESS, BYTES32, Missing, hex_bytes
 from incident_cli.text import plain
-from incident_cli.units import Amount, parse_bps, parse_duration
+from incident_cli.units import UNIT_WORDS, Amount, Token, parse_bps, parse_duration
 
 RESULT_LIMIT = 2**512
 PRECISION = 200
@@ -82,6 +82,17 @@ def described(value: Value) -> str:
     return f"a value of type {type(value).__name__}"
 
 
+def with_unit(value: Value, unit: str | None, tokens: Mapping[str, Token]) -> Value:
+    """A read's answer with the unit its protocol file declares: base units of a token become an Amount, whole numbers
+    of bps, seconds and time stay as they are. Unknown where the deployment does not have the token."""
+    if unit is None or unit in UNIT_WORDS or not is_whole(value):
+        return value
+    token = tokens.get(unit)
+    if token is None:
+        return Unknown(plain(f"the deployment has no token {unit}, in which this is counted"))
+    return Amount(value, token)
+
+
 def first_unknown(values: Iterable[Value]) -> Unknown | None:
     """The first unknown among values."""
     return next((one for one in values if isinstance(one, Unknown)), None)
@@ -115,10 +126,19 @@ def compared(symbol: str, left: Value, right: Value) -> bool | Unknown:
     unknown = first_unknown((left, right))
     if unknown is not None:
         return unknown
-    left, right = same_kind(left, right)
+    left, right = same_kind(*zero_as_amount(left, right))
     if symbol not in ("==", "!=") and not (is_number(left) or isinstance(left, Amount)):
         raise MismatchError(f"'{symbol}' compares numbers or amounts, this is {described(left)}", "use == or !=")
     return bool(COMPARISONS[symbol](left, right))
+
+
+def zero_as_amount(left: Value, right: Value) -> tuple[Value, Value]:
+    """A whole 0 beside an amount as nothing of the same token: the one number that needs no unit."""
+    if isinstance(left, Amount) and is_whole(right) and right == 0:
+        return left, Amount(0, left.token)
+    if isinstance(right, Amount) and is_whole(left) and left == 0:
+        return Amount(0, right.token), right
+    return left, right
 
 
 def same_kind(left: Value, right: Value) -> tuple[Value, Value]:
@@ -129,9 +149,14 @@ def same_kind(left: Value, right: Value) -> tuple[Value, Value]:
         return bytes_like(left, right), right
     if kind(left) != kind(right):
         raise MismatchError(f"{described(left)} cannot be compared with {described(right)}", hint_for(left, right))
-    if isinstance(left, str) and isinstance(right, str) and ADDRESS.fullmatch(left) and ADDRESS.fullmatch(right):
-        return left.lower(), right.lower()  # the codec answers lower case, people write the checksum
+    if isinstance(left, str) and isinstance(right, str) and is_hex(left) and is_hex(right):
+        return left.lower(), right.lower()  # one address or id, whichever case its digits have
     return left, right
+
+
+def is_hex(text: str) -> bool:
+    """An address, or 32 bytes."""
+    return bool(ADDRESS.fullmatch(text) or BYTES32.fullmatch(text))
 
 
 def bytes_like(text: str, beside: bytes) -> bytes:
@@ -160,7 +185,7 @@ def floor_division(left: int | Decimal, right: int | Decimal) -> tuple[int | Dec
         return divmod(left, right)
     quotient, remainder = ARITHMETIC.divmod(Decimal(left), Decimal(right))
     if remainder and (remainder < 0) != (right < 0):
-        return quotient - 1, ARITHMETIC.add(remainder, Decimal(right))
+        return ARITHMETIC.subtract(quotient, Decimal(1)), ARITHMETIC.add(remainder, Decimal(right))
     return quotient, remainder
 
 
@@ -178,14 +203,18 @@ def number_result(symbol: str, left: int | Decimal, right: int | Decimal) -> int
 
 def amount_result(symbol: str, left: Value, right: Value) -> Value:
     """Arithmetic with amounts: sums and ratios of one token, whole multiples and parts."""
+    if symbol in ("+", "-"):
+        left, right = zero_as_amount(left, right)
     if isinstance(left, Amount) and isinstance(right, Amount):
         if left.token == right.token and symbol in ("+", "-"):
             return Amount(left.units + right.units if symbol == "+" else left.units - right.units, left.token)
-        if left.token == right.token and symbol == "/":
-            return number_result("/", left.units, right.units)
-    elif isinstance(left, Amount) and isinstance(right, int) and is_whole(right) and symbol in ("*", "//"):
+        if left.token == right.token and symbol in ("/", "//"):
+            return number_result(symbol, left.units, right.units)
+        if left.token == right.token and symbol == "%":
+            return Amount(left.units % right.units, left.token)
+    elif isinstance(left, Amount) and is_whole(right) and symbol in ("*", "//"):
         return Amount(left.units * right if symbol == "*" else left.units // right, left.token)
-    elif isinstance(right, Amount) and isinstance(left, int) and is_whole(left) and symbol == "*":
+    elif isinstance(right, Amount) and is_whole(left) and symbol == "*":
         return Amount(left * right.units, right.token)
     raise MismatchError(
         f"'{symbol}' cannot join {described(left)} and {described(right)}",
@@ -193,7 +222,7 @@ def amount_result(symbol: str, left: Value, right: Value) -> Value:
     )
 
 
-def is_whole(value: Value) -> bool:
+def is_whole(value: Value) -> TypeGuard[int]:
     """A whole number, and not a truth value."""
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -234,9 +263,15 @@ def magnitude(value: Value) -> Value:
     return minus(value) if compared("<", value, computed("-", value, value)) else value
 
 
+def zeros_as_amounts(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Every whole 0 among amounts as nothing of the token of the first."""
+    amount = next((one for one in values if isinstance(one, Amount)), None)
+    return values if amount is None else tuple(zero_as_amount(amount, one)[1] for one in values)
+
+
 def smallest(*values: Value) -> Value:
     """min(a, b, …)"""
-    chosen = values[0]
+    chosen, *_ = values = zeros_as_amounts(values)
     for value in values[1:]:
         chosen = value if compared("<", value, chosen) else chosen
     return chosen
@@ -244,7 +279,7 @@ def smallest(*values: Value) -> Value:
 
 def largest(*values: Value) -> Value:
     """max(a, b, …)"""
-    chosen = values[0]
+    chosen, *_ = values = zeros_as_amounts(values)
     for value in values[1:]:
         chosen = value if compared(">", value, chosen) else chosen
     return chosen
@@ -253,14 +288,14 @@ def largest(*values: Value) -> Value:
 def basis_points(value: Value) -> int:
     """bps(150), bps('1.5%') → 150"""
     if is_whole(value):
-        return value  # type: ignore[return-value]
+        return value
     return parsed(parse_bps, value)
 
 
 def seconds(value: Value) -> int:
     """duration('1h30m') → 5400; whole seconds stay as they are"""
     if is_whole(value):
-        return value  # type: ignore[return-value]
+        return value
     return parsed(parse_duration, value)
 
 

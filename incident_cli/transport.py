@@ -1,8 +1,9 @@
-"""One exchange with a JSON-RPC node: a batch of requests out, a batch of answers back."""
+"""One exchange with a JSON-RPC node: a batch of requests out, a batch of answers back. And one GET of a service."""
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import itertools
 import json
 import queue
@@ -70,6 +71,18 @@ class Unusable(Exception):
         self.hint = hint or "Try again, or name another node for this chain in the deployment."
 
 
+class Deadline:
+    """A moment, `seconds` from now, after which nothing more is waited for."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; 0 afterwards."""
+        return max(0.0, self._until - time.monotonic())
+
+
 class HttpEndpoint:
     """A node over HTTP. Every exchange is one POST on a kept-alive connection and ends by its deadline.
 
@@ -90,11 +103,8 @@ class HttpEndpoint:
         self._name = plain(name, 80)
         self._target, credential = parse_url(url, self._name)
         self._headers = request_headers({**credential, **(headers or {})}, self._name)
-        self._connect_seconds = connect_seconds
-        self._read_seconds = read_seconds
-        self._cap_bytes = cap_bytes
+        self._road = Road(connect_seconds, read_seconds, cap_bytes)
         self._ids = itertools.count(1)
-        self._pool: PoolManager | None = None
 
     @property
     def name(self) -> str:
@@ -107,14 +117,49 @@ class HttpEndpoint:
             return []
         ids = [next(self._ids) for _ in requests]
         body = encode_requests(ids, requests)
-        seconds = self._connect_seconds + self._read_seconds
-        deadline = time.monotonic() + seconds
         try:
-            return match_answers(ids, parse_body(within(seconds, lambda: self._post(body, deadline))))
+            return match_answers(ids, parse_body(self._road.send("POST", self._target, self._headers, body)))
         except Unusable as problem:
             raise Unread(f"{self._name} {problem.reason}", problem.hint) from None
 
-    def _post(self, body: bytes, deadline: float) -> bytes:
+
+def fetch(url: str, name: str, *, seconds: float = 4, cap_bytes: int = PIECE_BYTES) -> bytes:
+    """The body of one GET, over HTTPS but for this machine's own services; raises Misused, or Unread by the deadline.
+
+    Redirects, retries, proxies and netrc are off, as for a node.
+    """
+    target, credential = parse_url(url, name)
+    if urlsplit(target).scheme != "https" and not is_loopback(urlsplit(target).hostname or ""):
+        raise Misused(f"the URL of {name} is not https://", "Only a service on this machine may be read without TLS.")
+    headers = {name: value for name, value in request_headers(credential, name).items() if name != "content-type"}
+    try:
+        return Road(seconds / 2, seconds / 2, cap_bytes).send("GET", target, headers)
+    except Unusable as problem:
+        raise Unread(f"{name} {problem.reason}", "Try again later, or read the value from the chain.") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by definition, not by what a name server says."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Road:
+    """HTTP to one place: a kept-alive connection, time-outs and an absolute deadline, a cap, and nothing followed."""
+
+    def __init__(self, connect_seconds: float, read_seconds: float, cap_bytes: int) -> None:
+        self._connect_seconds, self._read_seconds, self._cap_bytes = connect_seconds, read_seconds, cap_bytes
+        self._pool: PoolManager | None = None
+
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
+        """The body of the answer; raises Unusable."""
+        seconds = self._connect_seconds + self._read_seconds
+        deadline = time.monotonic() + seconds
+        return within(seconds, lambda: self._send(method, target, headers, body, deadline))
+
+    def _send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, deadline: float) -> bytes:
         import urllib3
         from urllib3.exceptions import HTTPError
 
@@ -123,10 +168,10 @@ class HttpEndpoint:
         timeout = urllib3.Timeout(connect=self._connect_seconds, read=self._read_seconds)
         try:
             response = self._pool.request(
-                "POST",
-                self._target,
+                method,
+                target,
                 body=body,
-                headers=self._headers,
+                headers=headers,
                 timeout=timeout,
                 retries=False,
                 redirect=False,

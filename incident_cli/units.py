@@ -6,6 +6,7 @@ float, and a number without its unit is refused where a unit is needed.
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,11 @@ PART = re.compile(r"([0-9]+)([smhd])")
 AMOUNT = re.compile(
     r"(?P<whole>[0-9]{1,40}(?:_[0-9]{3}){0,20})(?:\.(?P<fraction>[0-9]{1,36}))? (?P<token>[A-Za-z][A-Za-z0-9.+-]{0,15})"
 )
+TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9.+-]{0,15}")
 INTEGER = re.compile(r"-?[0-9]{1,78}(?:_[0-9]{3}){0,25}")
+BLOCKS = re.compile(r"([1-9][0-9]{0,6}) blocks?")
+BLOCKS_LIMIT = 1_000_000
+UNIT_WORDS = ("bps", "seconds", "time", "number")  # what a read's number may mean besides base units of a token
 BASIS_POINTS = re.compile(r"(-?[0-9]{1,9}(?:\.[0-9]{1,2})?) ?(bps|%)?")
 
 
@@ -38,6 +43,27 @@ class Amount:
 
     def __str__(self) -> str:
         return format_amount(self.units, self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the past, or of a condition's lasting: seconds of block time or a number of blocks, never both.
+    Without either it is falsy: now, or at once."""
+
+    seconds: int = 0
+    blocks: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seconds < 0 or self.blocks < 0 or (self.seconds and self.blocks):
+            raise ValueError("a span is a number of seconds or a number of blocks, not both")
+        if self.blocks > BLOCKS_LIMIT:
+            raise ValueError(f"a span has at most {BLOCKS_LIMIT:,} blocks")
+
+    def __bool__(self) -> bool:
+        return bool(self.seconds or self.blocks)
+
+    def __str__(self) -> str:
+        return format_span(self)
 
 
 def parse_integer(text: str) -> int:
@@ -65,11 +91,30 @@ def parse_duration(text: str) -> int:
     return sum(int(number) * SECONDS[unit] for number, unit in PART.findall(text))
 
 
+def parse_span(text: str) -> Span:
+    """`36s`, `1h30m` or `50 blocks`; `0s` is falsy; raises ValueError."""
+    match = BLOCKS.fullmatch(text)
+    if match is not None:
+        return Span(blocks=int(match.group(1)))
+    if not DURATION.fullmatch(text):
+        raise ValueError("a duration or a number of blocks is needed, such as 36s, 1h30m or 50 blocks")
+    return Span(seconds=parse_duration(text))
+
+
+def parse_unit(text: str) -> str:
+    """What a number means: `bps`, `seconds`, `time`, `number`, or the symbol of a token; raises ValueError."""
+    if text in UNIT_WORDS:
+        return text
+    near = difflib.get_close_matches(text, UNIT_WORDS, 1)
+    if not TOKEN.fullmatch(text) or near:
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"a unit is {', '.join(UNIT_WORDS)} or a token such as USDC{hint}")
+    return text
+
+
 def parse_amount(text: str, tokens: dict[str, Token]) -> Amount:
     """`250000 USDC` in base units of a token the deployment names; raises ValueError."""
-    match = AMOUNT.fullmatch(text)
-    if match is None:
-        raise ValueError("an amount and its token are needed, such as 250000 USDC")
+    match = amount_parts(text)
     token = tokens.get(match.group("token"))
     if token is None:
         raise ValueError(f"the token {match.group('token')} is not in the deployment's tokens")
@@ -77,6 +122,14 @@ def parse_amount(text: str, tokens: dict[str, Token]) -> Amount:
     if len(fraction) > token.decimals:
         raise ValueError(f"{token.symbol} has {token.decimals} decimals, this has more")
     return Amount(int(match.group("whole").replace("_", "") + fraction.ljust(token.decimals, "0")), token)
+
+
+def amount_parts(text: str) -> re.Match[str]:
+    """The parts `whole`, `fraction` and `token` of an amount, whatever tokens there are; raises ValueError."""
+    match = AMOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError("an amount and its token are needed, such as 250000 USDC")
+    return match
 
 
 def format_amount(units: int, token: Token) -> str:
@@ -102,3 +155,14 @@ def format_duration(seconds: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts[:2]) or "0s"
+
+
+def format_span(span: Span) -> str:
+    """`50 blocks`, `1 block`, or the whole duration as `1d2h5s`: what `parse_span` reads back."""
+    if span.blocks:
+        return f"{span.blocks} block{'' if span.blocks == 1 else 's'}"
+    parts, rest = [], span.seconds
+    for unit, size in sorted(SECONDS.items(), key=lambda pair: -pair[1]):
+        count, rest = divmod(rest, size)
+        parts.append(f"{count}{unit}" if count else "")
+    return "".join(parts) or "0s"

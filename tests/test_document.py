@@ -20,6 +20,7 @@ from incident_cli.document import (
     Table,
     Text,
     WrongFile,
+    deepest,
     masked,
     masked_column,
     parse_document,
@@ -279,3 +280,40 @@ def test_any_bytes_are_a_root_or_problems_and_never_raise(raw: bytes) -> None:
     )
     assert all(1 <= one.place.line <= lines and one.place.column >= 1 for one in document.problems)
     assert len(document.report()) == len(set(document.problems))
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "wanted"),
+    [
+        ("a: b and c\n", 7, Place(1, 10)),
+        ('a: "b and c"\n', 7, Place(1, 11)),
+        ("a: 'b and c'\n", 7, Place(1, 11)),
+        ("a: 'b ''x'' c'\n", 3, Place(1, 7)),
+        ("a: 'b ''x'' c'\n", 7, Place(1, 4)),
+        ("a: >-\n  b\n  and c\n", 7, Place(1, 4)),
+        ("a: b\n  and c\n", 7, Place(1, 4)),
+        ("é: 'é and c'\n", 7, Place(1, 11)),
+    ],
+)
+def test_a_character_of_a_value_has_its_place(text: str, column: int, wanted: Place) -> None:
+    document = parse_document(text.encode(), "f.yaml")
+    assert isinstance(document.root, Table)
+    node = next(iter(document.root.entries.values())).value
+    assert isinstance(node, Text)
+    assert document.place_in(node, column) == wanted
+
+
+def test_the_deepest_node_on_a_path_is_found() -> None:
+    root = parse_document(b"a: [1, {b: 2}]\n", "f.yaml").root
+    assert root is not None
+    assert deepest(root, "a", 1, "b") == Text("2", Place(1, 12))
+    assert deepest(root, "a", 1, "c").place == Place(1, 8)
+    assert deepest(root, "a", 7).place == Place(1, 4)
+    assert deepest(root, "z") is root
+
+
+def test_a_value_refused_unread_brings_no_other_problem() -> None:
+    document = parse_document(b"a: *x\nb: " + b"y" * (SCALAR_LIMIT + 1), "f.yaml")
+    document.wrong(Place(1, 4), "bad-value", "it must not be empty")
+    document.wrong(Place(2, 4), "bad-value", "it must not be empty")
+    assert [one.code for one in document.problems] == ["alias", "too-long"]

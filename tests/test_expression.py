@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from incident_cli.evm import Missing
 from incident_cli.expression import Expression, ExpressionError, Unknown, Value, check, evaluate, parse
-from incident_cli.units import Amount, Token
+from incident_cli.expression_types import ANY, BPS, TRUTH, infer
+from incident_cli.expression_values import with_unit
+from incident_cli.units import Amount, Span, Token
 
 USDC = Token("USDC", 6)
 WETH = Token("WETH", 18)
@@ -54,6 +56,7 @@ def error(source: str, **names: Value) -> ExpressionError:
         ("(1 + 2) * 3", 9),
         ("-7 // 2", -4),
         ("-7.0 // 2", Decimal(-4)),
+        (f"-{10**40 + 1}.0 // 2", Decimal(-(10**40 // 2 + 1))),
         ("-7 % 3", 2),
         ("-7.0 % 3", Decimal(2)),
         ("7 / 2", Decimal("3.5")),
@@ -318,6 +321,85 @@ HOSTILE = [
     "abs()",
     "abs(1, 2)",
     "min()",
+    "...x",
+    "async x",
+    "x;",
+    "(yield x)",
+    "(yield from x)",
+    "x[1:2]",
+    "{**x}",
+    "f(*x, *y)",
+    "exchange.paused(market=market)",
+    "exchange.paused().hidden",
+    "exchange.__class__()",
+    "exchange.paused.__call__()",
+    "firing.__globals__",
+    "amount.__class__",
+    "'' 'b' in x",
+    "'%s' % x if x else y",
+    "print(x) or del x",
+    '"""a""" == x',
+    "u'x'",
+    "rb'x'",
+    "'a' 'b\\n'",
+    "1" * 78 + "_" * 3,
+    f"{2**256 + 1}",
+    "1.0.0",
+    "0777",
+    "0o777",
+    ".5",
+    "x<>y",
+    "x -> y",
+    "x: y",
+    "@x",
+    "~x",
+    "not",
+    "and",
+    "x y",
+    "()",
+    "[]",
+    "[*x]",
+    "match x",
+    "True()",
+    "True.x",
+    "lambda",
+    "x\\\ny",
+    "\ufeffx",
+    "x\x1b[2J",
+    "ｘ",
+    "<".join(["x"] * 101),
+    " < ".join(["x"] * 500),
+    "((((((((((((((((((((((-1" + ")" * 22 + ".x",
+    "ago()",
+    "ago(1, '1h')",
+    "ago(x, '1h')",
+    "ago('x.y()', '1h')",
+    "ago(x.y(), x.y())",
+    "ago(x.y(), 50)",
+    "ago(x.y(), '0s')",
+    "ago(x.y(), '0 blocks')",
+    "ago(x.y(), '1000001 blocks')",
+    "ago(x.y(), '-1 blocks')",
+    "ago(x.y(), '1h', 2)",
+    "ago(x.y() + 1, '1h')",
+    "ago(ago(x.y(), '1h'), '1h')",
+    "ago(firing(x), '1h')",
+    "ago(abs(1), '1h')",
+    "ago(amount('1 USDC'), '1h')",
+    "ago(x.y(a=1), '1h')",
+    "ago(x.y(*a), '1h')",
+    "ago(*x, '1h')",
+    "ago(x._y(), '1h')",
+    "ago(x()(), '1h')",
+    "amount()",
+    "amount(5)",
+    "amount(x)",
+    "amount('5')",
+    "amount('USDC')",
+    "amount('1e6 USDC')",
+    "amount('-1 USDC')",
+    "amount('1 USDC' )()",
+    "amount('1', 'USDC')",
 ]
 
 
@@ -346,7 +428,7 @@ def test_hints_name_the_usual_slips() -> None:
 
 
 def checked(source: str, checks: tuple[str, ...] | None = ("divergence",)) -> list[tuple[str, int, str]]:
-    known = check(parse(source), {"market", "before.paused"}, {"exchange.paused": 1, "amount": -1}, checks)
+    known = check(parse(source), {"market", "before.paused"}, {"exchange.paused": 1, "exchange.sum": -1}, checks)
     return [(one.message, one.column, one.hint) for one in known]
 
 
@@ -359,13 +441,87 @@ def test_check_reports_every_error_at_once() -> None:
 
 
 def test_check_counts_arguments() -> None:
-    assert checked("exchange.paused(market) and amount(1, 2)") == []
+    assert checked("exchange.paused(market) and exchange.sum(1, 2)") == []
     assert "takes 1 argument, here it has 0" in checked("exchange.paused()")[0][0]
 
 
 def test_check_knows_where_checks_may_be_asked_about() -> None:
     assert checked("firing(divergence)") == []
     assert checked("firing(divergence)", None)[0][1] == 1
+
+
+def test_ago_asks_for_the_past_of_a_read_with_the_arguments_of_now() -> None:
+    names = Names({"market": "ETH-USD", "u": UNKNOWN}, {"ago": 7, "exchange.open": 9})
+    assert evaluate(parse("ago(exchange.open(market, 1 + 1), '50 blocks') < exchange.open(market)"), names) is True
+    assert names.asked == [
+        ("ago", ("exchange.open", ("ETH-USD", 2), "50 blocks")),
+        ("exchange.open", ("ETH-USD",)),
+    ]
+    assert evaluate(parse("ago(exchange.open(u), '1h')"), names) == UNKNOWN
+    assert len(names.asked) == 2
+    assert evaluate(parse("ago(exchange.open(), '1h') > 1"), Names({}, {"ago": UNKNOWN})) == UNKNOWN
+
+
+def test_the_reads_of_an_expression_are_listed_and_those_of_the_past_are_told_apart() -> None:
+    expression = parse("ago(exchange.open(), '1h') > exchange.open() and firing(x) and abs(1) < 2")
+    assert [(one.name, one.span) for one in expression.reads] == [
+        ("exchange.open", Span(seconds=3_600)),
+        ("exchange.open", None),
+    ]
+    assert [name for name, _ in expression.calls] == ["ago", "exchange.open", "exchange.open", "firing", "abs"]
+
+
+def test_check_looks_into_ago() -> None:
+    assert checked("ago(exchange.paused(market), '1h')") == []
+    assert [
+        column for _, column, _ in checked("ago(exchange.pausd(markt), '1h') and ago(exchange.paused(), '1h')")
+    ] == [
+        5,
+        20,
+        42,
+    ]
+
+
+def test_an_amount_is_given_by_its_text() -> None:
+    names = Names({"held": Amount(3, USDC)}, {"amount": Amount(5, USDC)})
+    assert evaluate(parse("held < amount('0.000005 USDC')"), names) is True
+    assert names.asked == [("amount", ("0.000005 USDC",))]
+    assert checked("amount('1 USDC') == 0") == []
+    assert parse("amount('1 USDC') < x and y > amount(  ( \"2.5 WETH\" ))").amounts == ("1 USDC", "2.5 WETH")
+    assert error("amount(5)").column == 8 and "amount('250000 USDC')" in error("amount(5)").hint
+
+
+def test_nothing_is_nothing_of_every_token() -> None:
+    assert value("usdc > 0 and 0 < usdc and usdc + 0 == usdc and max(0, usdc) == usdc", usdc=Amount(5, USDC)) is True
+    assert value("usdc - usdc == 0", usdc=Amount(5, USDC)) is True
+
+
+def test_amounts_of_one_token_are_divided_into_whole_times_and_a_rest() -> None:
+    names: dict[str, Value] = {"a": Amount(30, USDC), "b": Amount(12, USDC), "w": Amount(12, WETH)}
+    assert value("a // b", **names) == 2
+    assert value("a % b", **names) == Amount(6, USDC)
+    assert "division by zero" in error("a // (b - b)", **names).message
+    assert (error("a // w", **names).column, error("a % w", **names).column) == (6, 5)
+
+
+def test_ids_are_compared_without_their_case() -> None:
+    assert value("a == b", a="0x" + "ab" * 32, b="0x" + "AB" * 32) is True
+
+
+def test_a_unit_makes_an_amount_of_a_number() -> None:
+    tokens = {"USDC": USDC}
+    assert with_unit(7, "USDC", tokens) == Amount(7, USDC)
+    assert [with_unit(7, unit, tokens) for unit in (None, "bps", "seconds", "time", "number")] == [7] * 5
+    assert with_unit(UNKNOWN, "USDC", tokens) is UNKNOWN
+    assert with_unit(Missing("gone"), "USDC", tokens) == Missing("gone")
+    assert with_unit(True, "USDC", tokens) is True
+    assert with_unit(7, "DAI", tokens) == Unknown("the deployment has no token DAI, in which this is counted")
+
+
+def test_no_part_is_evaluated_twice() -> None:
+    names = Names({}, {"r": UNKNOWN})
+    assert evaluate(parse(f"max({','.join(['r()'] * 98)})"), names) == UNKNOWN
+    assert len(names.asked) == 98
 
 
 def parses(source: str) -> Expression | None:
@@ -378,7 +534,10 @@ def parses(source: str) -> Expression | None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80) | st.text(alphabet="xu01.,()'\"+-*/%<>=!_ andortfiqe\\\n[]{}:", max_size=60))
 def test_arbitrary_text_never_escapes(source: str) -> None:
-    parses(source)
+    expression = parses(source)
+    if expression is not None:
+        check(expression, (), {})
+        infer(expression, {"x": BPS, "u": ANY}, {}, TRUTH)
 
 
 leaves = st.sampled_from(["x", "u", "a.b", "1", "0", "0.5", "True", "False", "'t'", "usdc", "code", f"{2**255}"])

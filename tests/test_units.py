@@ -9,15 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incident_cli.units import (
+    BLOCKS_LIMIT,
     Amount,
+    Span,
     Token,
     format_amount,
     format_bps,
     format_duration,
+    format_span,
     parse_amount,
     parse_bps,
     parse_duration,
     parse_integer,
+    parse_span,
+    parse_unit,
 )
 
 USDC, ETHER, WHOLE = Token("USDC", 6), Token("ETH", 18), Token("NFT", 0)
@@ -113,3 +118,66 @@ def test_whole_numbers_are_written_plainly(text: str) -> None:
 def test_whole_numbers_round_trip(number: int) -> None:
     assert parse_integer(str(number)) == number
     assert number.bit_length() > 200 or parse_integer(f"{number:_}") == number
+
+
+@given(
+    st.builds(lambda n: Span(seconds=n), st.integers(1, 10**9))
+    | st.builds(lambda n: Span(blocks=n), st.integers(1, BLOCKS_LIMIT))
+)
+@settings(max_examples=100)
+def test_a_span_is_printed_and_parsed_back(span: Span) -> None:
+    assert parse_span(format_span(span)) == span
+    assert str(span) == format_span(span)
+
+
+def test_spans() -> None:
+    assert parse_span("1h30m") == Span(seconds=5_400)
+    assert parse_span("50 blocks") == Span(blocks=50)
+    assert not parse_span("0s") and parse_span("1s") and format_span(Span()) == "0s"
+    assert [format_span(one) for one in (Span(blocks=1), Span(blocks=3), Span(seconds=93_784))] == [
+        "1 block",
+        "3 blocks",
+        "1d2h3m4s",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "0 blocks",
+        "01 blocks",
+        "1000001 blocks",
+        "9999999 blocks",
+        "5blocks",
+        "5  blocks",
+        "-1h",
+        "٣ blocks",
+        "1h 5 blocks",
+        "50 BLOCKS",
+        "50 blocks\n",
+        "1.5 blocks",
+        "1h\n",
+    ],
+)
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"needed|a span"):
+        parse_span(text)
+
+
+@pytest.mark.parametrize("given_", [(1, 1), (-1, 0), (0, -1), (5, -5), (0, BLOCKS_LIMIT + 1)])
+def test_a_span_is_one_of_the_two(given_: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="a span"):
+        Span(*given_)
+
+
+@pytest.mark.parametrize("text", ["bps", "seconds", "time", "number", "USDC", "stETH", "USDC.e", "DAI"])
+def test_units_of_a_read(text: str) -> None:
+    assert parse_unit(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "second", "times", "numbers", "1INCH", "US DC", "bp", "А", "a" * 17])
+def test_what_is_no_unit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a unit is"):
+        parse_unit(text)

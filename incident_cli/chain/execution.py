@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from incident_cli.chain.batch import LATEST_BLOCK, hash_text, parse_header, quantity
+from incident_cli.chain.answers import LATEST_BLOCK, hash_text, parse_header, quantity
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import ADDRESS, Address, Block, checksummed, hex_bytes, keccak, to_hex
 from incident_cli.text import plain

@@ -5,8 +5,11 @@ Source: mds1/multicall3, Multicall3.sol. Each round begins with its own three re
 
 from __future__ import annotations
 
+import ast
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from itertools import accumulate
 
 from incident_cli.abi import decode, parse_signature
@@ -27,6 +30,25 @@ BLOCK_READS = tuple(
         "getCurrentBlockTimestamp() returns (uint256)",
     )
 )
+
+
+CREATION_PREAMBLE = bytes.fromhex("608060405234801561001057600080fd5b50610ee0806100206000396000f3fe")
+RUNTIME_BYTES = 0xEE0
+
+
+@functools.cache
+def runtime_code() -> bytes:
+    """Multicall3's code, for a chain that has none: what its creation code, shipped by safe-eth-py, returns.
+
+    Read from the source text: importing safe-eth-py takes longer than most incidents have patience for.
+    """
+    text = (resources.files("safe_eth") / "eth" / "contracts" / "abis" / "multicall.py").read_text(encoding="utf-8")
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "multicall_v3_bytecode":
+            creation = ast.literal_eval(node.value)
+            if isinstance(creation, bytes) and creation.startswith(CREATION_PREAMBLE):
+                return creation[len(CREATION_PREAMBLE) :][:RUNTIME_BYTES]
+    raise ValueError("safe-eth-py ships another Multicall3 than the one this was written for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +76,9 @@ class Seen:
     timestamp: int
 
 
+ALLOWED_TO_FAIL = (1).to_bytes(WORD) + (3 * WORD).to_bytes(WORD)  # and the calldata begin behind three words
+
+
 def encode_round(targets: Sequence[Target]) -> bytes:
     """The calldata of aggregate3: the reads of the block, then `targets`, every one allowed to fail."""
     calls = [*(Target(MULTICALL3, selector) for selector in BLOCK_READS), *targets]
@@ -67,21 +92,27 @@ def encode_round(targets: Sequence[Target]) -> bytes:
 def encode_target(target: Target) -> bytes:
     """The tuple (address target, bool allowFailure, bytes callData)."""
     padding = bytes(-len(target.data) % WORD)
-    address = hex_bytes(target.to).rjust(WORD, b"\0")
-    return address + word(1) + word(3 * WORD) + word(len(target.data)) + target.data + padding
+    return address_word(target.to) + ALLOWED_TO_FAIL + word(len(target.data)) + target.data + padding
+
+
+@functools.lru_cache(maxsize=4_096)
+def address_word(address: Address) -> bytes:
+    """An address as a word."""
+    return hex_bytes(address).rjust(WORD, b"\0")
 
 
 def decode_round(data: bytes, count: int) -> tuple[Seen, list[Result]]:
     """What the round saw of its block, and its `count` results; raises ValueError where the data are no such round."""
     if not data:
         raise ValueError("no Multicall3 answered")
-    start = word_at(data, 0)
-    if word_at(data, start) != count + len(BLOCK_READS):
+    start, whole = word_at(data, 0), count + len(BLOCK_READS)
+    if word_at(data, start) != whole:
         raise ValueError("Multicall3 answered another number of calls")
     base = start + WORD
-    results = [
-        decode_pair(data, base + word_at(data, base + WORD * place)) for place in range(count + len(BLOCK_READS))
-    ]
+    if base + WORD * whole > len(data):
+        raise ValueError("the answer of Multicall3 is cut off")
+    offsets = [int.from_bytes(data[at : at + WORD]) for at in range(base, base + WORD * whole, WORD)]
+    results = [decode_pair(data, base + offset) for offset in offsets]
     if sum(len(one.data) for one in results) > len(data):
         raise ValueError("the answers of Multicall3 overlap")
     return decode_seen(results[: len(BLOCK_READS)]), results[len(BLOCK_READS) :]
@@ -89,7 +120,9 @@ def decode_round(data: bytes, count: int) -> tuple[Seen, list[Result]]:
 
 def decode_pair(data: bytes, at: int) -> Result:
     """The tuple (bool success, bytes returnData) at a place; raises ValueError."""
-    success, start = word_at(data, at), at + word_at(data, at + WORD)
+    if at + 2 * WORD > len(data):
+        raise ValueError("the answer of Multicall3 is cut off")
+    success, start = int.from_bytes(data[at : at + WORD]), at + int.from_bytes(data[at + WORD : at + 2 * WORD])
     size = word_at(data, start)
     if success > 1 or start + WORD + size > len(data):
         raise ValueError("an answer of Multicall3 is malformed")

@@ -12,19 +12,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from incident_cli.abi import decode, encode_call, parse_signature
-from incident_cli.chain.batch import (
-    LATEST_BLOCK,
-    Answer,
-    RequestAt,
-    call_request,
-    decode_result,
-    exchange_at,
-    parse_header,
-    refused,
-)
+from incident_cli.chain.answers import LATEST_BLOCK, Answer, decode_result, parse_header, refused
+from incident_cli.chain.asks import RequestAt, call_request
+from incident_cli.chain.batch import exchange_at
 from incident_cli.chain.multicall import MULTICALL3, Result, Seen, Target, decode_round, encode_round, revert_reason
 from incident_cli.errors import Unread
-from incident_cli.evm import Address, Block, Call, CallRead, CodeRead, Missing, Read, hex_bytes
+from incident_cli.evm import Address, Block, Call, CallRead, Missing, Read, hex_bytes
 from incident_cli.text import plain
 from incident_cli.transport import Endpoint, Json, Request, RpcError
 
@@ -137,7 +130,7 @@ def write_script(safe: Address, calls: Sequence[Call], reads: Sequence[Read]) ->
 
 def read_target(read: Read) -> Target | None:
     """The call of a read, or None for one that cannot be made inside a simulation."""
-    if isinstance(read, CodeRead):
+    if not isinstance(read, CallRead):
         return None
     try:
         return Target(read.to, encode_call(read.signature, read.args))

@@ -1,82 +1,109 @@
-"""A price from a Chainlink-style feed, judged before it is believed.
+"""Where a price comes from: one class for each kind of source, chosen by the key `from`.
 
-A feed can serve −1 with updatedAt = 1 without reverting, so sign, round and time are checked
-(Chainlink, AggregatorV3Interface; the zero address's −1 answer was measured on a real aggregator).
+A source names its reads and judges their answers before it is believed; the price is in units of 10^-18.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, ClassVar, cast
 
 from incident_cli.binding import IDENTIFIER, SLUG
-from incident_cli.checks.check import SourceReading
+from incident_cli.checks.check import SourceReading, Wiring
 from incident_cli.document import Place
 from incident_cli.evm import Missing, Read, Snapshot
-from incident_cli.protocols.slot import BoundSlot
+from incident_cli.expression import Expression
 
-READS = ("latest_round", "decimals")
 SCALE = 18
 MOST_DECIMALS = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceSource:
-    """A slot that serves a price, and what it depends on: sources of the same independence fail together."""
+    """A source of a price, and what it depends on: sources of the same independence fail together."""
 
-    slot: Annotated[str, IDENTIFIER]
+    has_past: ClassVar[bool] = True  # whether its reads can be made at a past block
+
     independence: Annotated[str, SLUG]
     place: Place
 
+    def __post_init__(self) -> None:
+        self.review()
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """The latest round of a feed: answer as served, decimals, and the time of its update (seconds)."""
+    def review(self) -> None:
+        """Raises ValueError where parameters do not go together."""
 
-    answer: int
-    decimals: int
-    updated_at: int
-    round_id: int
-    answered_in_round: int
+    @property
+    def name(self) -> str:
+        """How findings and summaries call it; `reference` names one of these."""
+        raise NotImplementedError
+
+    def required(self) -> Mapping[str, tuple[str, ...]]:
+        """The slots it reads, each with the names of the reads its protocol must have."""
+        return {}
+
+    def formulas(self) -> Iterator[Expression]:
+        """Every expression over the chain that it evaluates; each must be a number."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, Expression):
+                yield value
+
+    def reads(self, wiring: Wiring) -> tuple[Read, ...]:
+        """What to read."""
+        raise NotImplementedError
+
+    def then(self, wiring: Wiring, snapshot: Snapshot) -> tuple[Read, ...]:
+        """What else to read, given the answers of the first round."""
+        return ()
+
+    def price(self, wiring: Wiring, snapshot: Snapshot) -> SourceReading:
+        """The price in units of 10^-18, or the problem."""
+        raise NotImplementedError
+
+    def unread(self, problem: str | Missing, updated_at: int | None = None) -> SourceReading:
+        """No price, and why."""
+        reason = problem.reason if isinstance(problem, Missing) else problem
+        return SourceReading(self.name, self.independence, None, updated_at, reason)
+
+    def read_as(self, price: int, updated_at: int | None) -> SourceReading:
+        """A price that may be believed: above zero at 18 decimals."""
+        if price <= 0:
+            return self.unread("its price is zero at 18 decimals", updated_at)
+        return SourceReading(self.name, self.independence, price, updated_at)
 
 
-def reads_of(slot: BoundSlot) -> tuple[Read, ...]:
-    """The reads of a feed."""
-    return tuple(slot.read(name) for name in READS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSource(PriceSource):
+    """A source that is one slot, and is called by its name unless `name` says otherwise."""
+
+    slot: Annotated[str, IDENTIFIER]
+    name_: Annotated[str, IDENTIFIER] | None = None
+
+    @property
+    def name(self) -> str:
+        """The given name, else the slot's."""
+        return self.name_ or self.slot
 
 
-def latest_round(slot: BoundSlot, snapshot: Snapshot) -> Round | Missing:
-    """The latest round as served, unjudged."""
-    answer, decimals = snapshot.answer(slot.read(READS[0])), snapshot.value(slot.read(READS[1]))
+def scaled(value: int, decimals: int) -> int:
+    """A number with `decimals` decimals (negative: with as many zeros left out) in units of 10^-18, rounded down."""
+    whole: int = value * 10 ** max(0, SCALE - decimals)
+    part: int = 10 ** max(0, decimals - SCALE)
+    return whole // part
+
+
+def whole_numbers(answer: tuple[object, ...] | Missing, count: int) -> tuple[int, ...] | Missing:
+    """The `count` whole numbers of an answer, or why they are none: a protocol file may declare a read otherwise."""
     if isinstance(answer, Missing):
         return answer
-    if isinstance(decimals, Missing):
-        return decimals
-    if cast(int, decimals) > MOST_DECIMALS:
-        return Missing(f"{decimals} decimals is absurd")
-    round_id, price, _, updated_at, answered_in = cast(Sequence[int], answer)
-    return Round(price, cast(int, decimals), updated_at, round_id, answered_in)
+    if len(answer) != count or not all(isinstance(one, int) and not isinstance(one, bool) for one in answer):
+        return Missing(f"its read does not answer {count} whole number{'' if count == 1 else 's'}")
+    return cast("tuple[int, ...]", answer)
 
 
-def fault_of(latest: Round, now: int) -> str:
-    """Why a round must not be believed, or nothing. `now` is the block's time."""
-    if latest.answer <= 0:
-        return f"it answers {latest.answer}"
-    if latest.updated_at <= 0 or latest.updated_at > now:
-        return f"its update time {latest.updated_at} is not a past time"
-    if latest.answered_in_round < latest.round_id:
-        return f"round {latest.round_id} was answered in round {latest.answered_in_round}"
-    return ""
-
-
-def read_price(source: PriceSource, slot: BoundSlot, snapshot: Snapshot) -> SourceReading:
-    """The price in units of 10^-18, or the problem."""
-    latest = latest_round(slot, snapshot)
-    if isinstance(latest, Missing):
-        return SourceReading(source.slot, source.independence, None, None, latest.reason)
-    fault = fault_of(latest, snapshot.block.timestamp)
-    if fault:
-        return SourceReading(source.slot, source.independence, None, latest.updated_at, fault)
-    scaled = latest.answer * 10**SCALE // 10**latest.decimals
-    return SourceReading(source.slot, source.independence, scaled, latest.updated_at)
+def time_on(chain: str, snapshot: Snapshot) -> int | Missing:
+    """The block time (seconds) of a chain in a snapshot."""
+    block = snapshot.block_of(chain)
+    return block if isinstance(block, Missing) else block.timestamp

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from incident_cli import __version__
-from incident_cli.cli import drill, respond, runbook
+from incident_cli.cli import check, drill, explain, respond, runbook
 from incident_cli.errors import IncidentError
 
 LATEST = "latest"
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 app.command("drill", epilog=drill.EXAMPLE, short_help="Rehearse an incident on an embedded chain.")(drill.drill)
 app.command("respond", epilog=respond.EXAMPLE, short_help="Respond to an incident on a real chain.")(respond.respond)
+app.command("explain", epilog=explain.EXAMPLE, short_help="Explain a code, a kind of check or a verb.")(explain.explain)
+app.command("check", epilog=check.EXAMPLE, short_help="Judge a runbook's checks now.")(check.check)
 app.add_typer(runbook.app, name="runbook")
 
 

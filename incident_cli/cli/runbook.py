@@ -1,4 +1,4 @@
-"""incident runbook list | show | validate"""
+"""incident runbook list | show | validate, and where lint, new and schema are hung up"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from incident_cli.cli import runbook_lint, runbook_new, runbook_test
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.text import plain
 
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: incident runbook list"
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="The runbooks: list, show, validate.", epilog=EXAMPLE
+    no_args_is_help=True, rich_markup_mode=None, help="The runbooks: list, show, validate, lint, new.", epilog=EXAMPLE
 )
+app.command("lint", epilog=runbook_lint.EXAMPLE, short_help="Say what may let somebody down.")(runbook_lint.lint)
+app.command("new", epilog=runbook_new.NEW_EXAMPLE, short_help="Write a runbook to fill in.")(runbook_new.new)
+app.command("schema", epilog=runbook_new.SCHEMA_EXAMPLE, short_help="Print the schema for editors.")(runbook_new.schema)
+app.command("test", epilog=runbook_test.EXAMPLE, short_help="Test runbooks, offline.")(runbook_test.test)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 

@@ -50,7 +50,9 @@ def span_words(span: Mapping[str, int] | None) -> str:
 
 
 def loss_rows(losses: Losses) -> Sequence[tuple[str, str]]:
-    """What was lost when, and what was saved."""
+    """What was lost when, and what was saved; nothing of either where nobody took advantage."""
+    if not losses.at_stake:
+        return [("lost", "nothing: in this scenario nobody takes advantage")]
     rows = [("lost before detection", format_amount(losses.before_detection, TOKEN))]
     after = format_amount(losses.until_contained, TOKEN)
     if losses.avoided is None:

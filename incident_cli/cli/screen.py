@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from incident_cli.checks.check import Finding, Verdict, describe
+from incident_cli.checks.check import Finding, Verdict
+from incident_cli.checks.wording import describe
 from incident_cli.cli.card import card_text
 from incident_cli.cli.terminal import Printer
 from incident_cli.cli.wrapping import paths_apart, wrapped

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PRIORITY_FEE = 10**9
 MAX_FEE = 500 * 10**9
+BORROWERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Every account of the world; traders by market name. The executor pays for what the councils sign."""
+    """Every account of the world; traders by market name. The executor pays for what the councils sign.
+
+    The operations key may propose to the time-lock; the borrowers have margin accounts in every market.
+    """
 
     deployer: Account
     keeper: Account
@@ -69,11 +73,15 @@ class People:
     traders: Mapping[str, Account]
     council_owners: tuple[Account, ...]
     governance_owners: tuple[Account, ...]
+    operations: Account
+    liquidator: Account
+    borrowers: tuple[Account, ...]
 
     def everyone(self) -> tuple[Account, ...]:
         """All of them."""
         singles = (self.deployer, self.keeper, self.executor, self.attacker, self.provider)
-        return (*singles, *self.traders.values(), *self.council_owners, *self.governance_owners)
+        councils = (*self.council_owners, *self.governance_owners)
+        return (*singles, *self.traders.values(), *councils, self.operations, self.liquidator, *self.borrowers)
 
 
 def account(seed: int, label: str) -> Account:
@@ -92,7 +100,10 @@ def population(seed: int, markets: Iterable[str]) -> People:
     traders = {market: account(seed, f"trader {market}") for market in markets}
     council = tuple(account(seed, f"council {number}") for number in (1, 2, 3))
     governance = tuple(account(seed, f"governance {number}") for number in (1, 2, 3))
-    return People(deployer, keeper, executor, attacker, provider, traders, council, governance)
+    operations, liquidator = account(seed, "operations"), account(seed, "liquidator")
+    borrowers = tuple(account(seed, f"borrower {number}") for number in range(1, BORROWERS + 1))
+    singles = (deployer, keeper, executor, attacker, provider)
+    return People(*singles, traders, council, governance, operations, liquidator, borrowers)
 
 
 def created_address(sender: Address, nonce: int) -> Address:

@@ -23,6 +23,7 @@ ATTACK_LEAST = 100 * USDC
 TRADE_BUDGET = (500 * USDC, 3_000 * USDC)
 WITHDRAWAL = (100 * USDC, 1_000 * USDC)
 RAID = "raid(bytes32 market, uint256 quantity, uint256 maxPremium, uint256 withdrawal)"
+PRICE_FIRST = {"price-crash": 0, "feed-frozen": 1}  # the other faults bend what these leave
 SLIPPAGE = 100  # bps a trader accepts above the premium seen
 
 
@@ -77,6 +78,15 @@ class Raid:
 
 
 @dataclass(frozen=True, slots=True)
+class Means:
+    """What bounds a raid: the attacker's capital, what the pool can pay, and how often its usual target it wants."""
+
+    capital: int
+    pool: int
+    appetite: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """What the exchange shows of one account: its balance, and the calls it holds in its own market."""
 
@@ -91,6 +101,7 @@ class View:
     paused: frozenset[str]
     shut_down: bool
     available: int
+    pool: int
 
     def is_open(self, market: str) -> bool:
         """Whether it trades."""
@@ -116,11 +127,21 @@ def first_prices() -> dict[str, Price]:
     return {terms.name: Price(terms.spot, terms.spot, terms.spot) for terms in MARKETS}
 
 
+def past_prices(seed: int, minutes: int) -> dict[str, Price]:
+    """Every source so many minutes before the drill: near the first price, and at it where the drill begins."""
+    drawn = {
+        terms.name: moved(terms.spot, draw(seed, f"past {terms.name}", minutes, -WALK, WALK) if minutes else 0)
+        for terms in MARKETS
+    }
+    return {name: Price(spot, spot, spot) for name, spot in drawn.items()}
+
+
 def next_prices(prices: Mapping[str, Price], seed: int, height: int, faults: Iterable[Fault]) -> dict[str, Price]:
     """One block later: the true prices walk, and each active fault bends what a source shows."""
     walked = {name: walk(price, seed, name, height) for name, price in prices.items()}
-    for fault in faults:
-        walked[fault.market] = bent(fault, walked[fault.market], prices[fault.market])
+    for fault in sorted(faults, key=lambda one: PRICE_FIRST.get(one.kind, len(PRICE_FIRST))):
+        if fault.market is not None:
+            walked[fault.market] = bent(fault, walked[fault.market], prices[fault.market], height)
     return walked
 
 
@@ -130,51 +151,60 @@ def walk(price: Price, seed: int, market: str, height: int) -> Price:
     return Price(true, true, true)
 
 
-def bent(fault: Fault, now: Price, before: Price) -> Price:
-    """What the market shows under a fault."""
-    if fault.kind == "feed-moved":
-        return replace(now, feed=moved(now.true, fault.move))
-    if fault.kind == "reference-moved":
-        return replace(now, reference=moved(now.true, fault.move))
-    drifted = moved(now.true, fault.move)
-    return Price(drifted, before.feed, drifted, feed_pushed=False)
+def bent(fault: Fault, now: Price, before: Price, height: int) -> Price:
+    """What the market shows under a fault; most faults leave prices alone."""
+    match fault.kind:
+        case "feed-moved":
+            return replace(now, feed=moved(now.true, fault.move))
+        case "reference-moved":
+            return replace(now, reference=moved(now.true, fault.move))
+        case "feed-shaken":
+            upwards = (height - fault.at_block) % 2 == 0
+            return replace(now, feed=moved(now.true, fault.move if upwards else -fault.move))
+        case "feed-frozen":
+            drifted = moved(now.true, fault.move)
+            return Price(drifted, before.feed, drifted, feed_pushed=False)
+        case "price-crash":
+            drifted = moved(now.true, fault.move)
+            return Price(drifted, drifted, drifted)
+        case _:
+            return now
 
 
 def moved(price: int, bps: int) -> int:
-    """A price moved by basis points."""
-    return price * (BPS + bps) // BPS
-
-
-def active_faults(scenario: Scenario, height: int, over: bool) -> tuple[Fault, ...]:
-    """The faults that show at this height; none once they were ended."""
-    return () if over else tuple(fault for fault in scenario.faults if fault.is_active(height))
+    """A price moved by basis points; a price is never nothing."""
+    return max(1, price * (BPS + bps) // BPS)
 
 
 def best_raid(
-    seed: int, height: int, prices: Mapping[str, Price], markets: Sequence[Terms], capital: int
+    seed: int, height: int, prices: Mapping[str, Price], markets: Sequence[Terms], means: Means
 ) -> Raid | None:
     """What the attacker does in this block: the market whose feed is worth most to it, or nothing."""
-    raids = [raid(seed, height, terms, prices[terms.name], capital) for terms in markets]
+    raids = [raid(seed, height, terms, prices[terms.name], means) for terms in markets]
     return max((one for one in raids if one is not None), key=lambda one: one.gain, default=None)
 
 
-def raid(seed: int, height: int, terms: Terms, price: Price, capital: int) -> Raid | None:
-    """As many mispriced calls as the attacker wants and can pay, or None where nothing is to be had."""
-    cost = terms.premium(price.feed, ONE_CALL)
-    gain = terms.payoff(price.reference, ONE_CALL) - cost
+def raid(seed: int, height: int, terms: Terms, price: Price, means: Means) -> Raid | None:
+    """As many mispriced calls as the attacker wants and can pay, and the pool too; None where nothing is to be had."""
+    cost, worth = terms.premium(price.feed, ONE_CALL), terms.payoff(price.reference, ONE_CALL)
+    gain = worth - cost
     if gain <= 0:
         return None
-    target = draw(seed, "raid", height, *ATTACK_TARGET)
-    quantity = min(target * ONE_CALL // gain, (capital - 1) * ONE_CALL // cost)
+    target = draw(seed, "raid", height, *ATTACK_TARGET) * means.appetite
+    most = min((means.capital - 1) * ONE_CALL // cost, means.pool * ONE_CALL // worth)
+    quantity = min(target * ONE_CALL // gain, most)
     premium = terms.premium(price.feed, quantity)
     taken = terms.payoff(price.reference, quantity) - premium
     return Raid(terms, quantity, premium, taken) if taken >= ATTACK_LEAST else None
 
 
-def attack(seed: int, height: int, prices: Mapping[str, Price], view: View, holder: Holder) -> Deed | None:
+def attack(
+    seed: int, height: int, prices: Mapping[str, Price], view: View, holder: Holder, appetite: int = 1
+) -> Deed | None:
     """The attacker raids while a mispriced market trades, and takes its money out once something was closed."""
     tradable = [terms for terms in MARKETS if view.is_open(terms.name)]
-    found = best_raid(seed, height, prices, tradable, min(holder.balance, ATTACK_CAPITAL))
+    means = Means(min(holder.balance, ATTACK_CAPITAL), view.pool, appetite)
+    found = best_raid(seed, height, prices, tradable, means)
     if found:
         loot = max(0, min(view.available, holder.balance - ATTACK_CAPITAL))
         return Deed(RAID, (found.market.id, found.quantity, found.premium, loot))
@@ -182,14 +212,14 @@ def attack(seed: int, height: int, prices: Mapping[str, Price], view: View, hold
     return Deed("leave(uint256 withdrawal)", (amount,)) if amount else None
 
 
-def undisturbed_gain(seed: int, scenario: Scenario, blocks: int) -> int:
-    """USDC units the attacker takes in this many blocks if nobody does anything."""
+def undisturbed_gain(seed: int, scenario: Scenario, blocks: int, pool: int) -> int:
+    """USDC units the attacker takes in this many blocks from a pool of this size if nobody does anything."""
     if not scenario.attacker:
         return 0
     prices, total = first_prices(), 0
     for height in range(1, blocks + 1):
-        prices = next_prices(prices, seed, height, active_faults(scenario, height, over=False))
-        found = best_raid(seed, height, prices, MARKETS, ATTACK_CAPITAL)
+        prices = next_prices(prices, seed, height, scenario.active(height, over=False))
+        found = best_raid(seed, height, prices, MARKETS, Means(ATTACK_CAPITAL, pool - total, scenario.appetite))
         total += found.gain if found else 0
     return total
 

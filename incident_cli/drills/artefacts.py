@@ -18,7 +18,17 @@ from typing import Any
 from incident_cli.abi import encode
 
 COMPILER = "0.4.3"
-CONTRACTS = ("attacker", "options_exchange", "price_feed", "price_keeper", "timelock", "usd_token")
+CONTRACTS = (
+    "attacker",
+    "margin_market",
+    "option_marks",
+    "options_exchange",
+    "price_feed",
+    "price_keeper",
+    "rmn",
+    "timelock",
+    "usd_token",
+)
 JsonObject = Mapping[str, Any]
 
 

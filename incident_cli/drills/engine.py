@@ -146,8 +146,16 @@ class Engine:
             low, high = (middle, high) if attempt(middle).is_error else (low, middle)
         return max(high, floor)
 
-    def mine(self, raw_transactions: Sequence[bytes], timestamp: int | None = None) -> Mined:
-        """Seal one block with these signed transactions, in order; raises InvalidTransaction and then mines nothing."""
+    def mine(
+        self,
+        raw_transactions: Sequence[bytes],
+        timestamp: int | None = None,
+        senders: Mapping[bytes, Address] | None = None,
+    ) -> Mined:
+        """Seal one block with these signed transactions, in order; raises InvalidTransaction and then mines nothing.
+
+        `senders` are of transactions that the caller has signed itself: recovering them would say the same.
+        """
         parent = self._headers[-1]
         time = parent.timestamp + self.block_time if timestamp is None else timestamp
         if time <= parent.timestamp:
@@ -156,7 +164,7 @@ class Engine:
         state = self._build_state(header)
         executed: list[Executed] = []
         for raw in raw_transactions:
-            executed.append(self._execute(state, header, raw, executed))
+            executed.append(self._execute(state, header, raw, executed, (senders or {}).get(raw)))
         return self._append(self._seal(header, state, executed), executed)
 
     def snapshot(self) -> Block:
@@ -222,7 +230,9 @@ class Engine:
             state.revert(before)
             state.clear_transient_storage()
 
-    def _execute(self, state: Any, header: Any, raw: bytes, before: Sequence[Executed]) -> Executed:
+    def _execute(
+        self, state: Any, header: Any, raw: bytes, before: Sequence[Executed], sender: Address | None
+    ) -> Executed:
         from eth.exceptions import PyEVMError
         from eth_keys.exceptions import BadSignature
         from eth_utils.exceptions import ValidationError
@@ -231,6 +241,8 @@ class Engine:
         used = before[-1].receipt.cumulative_gas if before else 0
         try:
             transaction = self._fork.get_transaction_builder().decode(raw)
+            if sender is not None:
+                transaction.sender = hex_bytes(sender)  # a cached property: nothing is recovered
             check(transaction, self.chain_id, header.gas_limit - used)
             check_nonce(transaction.nonce, state.get_nonce(transaction.sender))
             # The recovered sender is the proof of the signature; a legacy transaction would be recovered twice more.

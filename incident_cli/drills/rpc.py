@@ -170,7 +170,9 @@ class Rpc:
             raise Fault(TOO_MUCH, f"a range of {last - first + 1} blocks, at most {LOGS_RANGE}")
         addresses = [address_of(one) for one in listed(wanted.get("address"))]
         topics = [[hex_bytes(hash_of(one)) for one in listed(place)] or None for place in listed(wanted.get("topics"))]
-        return [log_json(one) for one in self.engine.logs(first, last, addresses, topics)]
+        found = self.engine.logs(first, last, addresses, topics)
+        times = {number: self.engine.mined(number).block.timestamp for number in {one.receipt.block_number for one in found}}
+        return [{**log_json(one), "blockTimestamp": hex(times[one.receipt.block_number])} for one in found]
 
     def advance(self, seconds: int) -> Json:
         """Let time pass; the answer is the seconds that passed."""

@@ -102,7 +102,7 @@ def receipt_json(receipt: Receipt | None) -> Json:
     }
 
 
-def log_json(emitted: Emitted) -> Json:
+def log_json(emitted: Emitted) -> dict[str, Json]:
     """A log as JSON-RPC shows it."""
     return {
         **place_json(emitted.receipt),

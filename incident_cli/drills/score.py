@@ -21,6 +21,7 @@ class Losses:
     before_detection: int
     until_contained: int
     avoided: int | None
+    at_stake: bool = True  # False where the scenario has no attacker: then nothing can be lost or saved
 
     def to_json(self) -> dict[str, object]:
         """As commands print it: decimal text in base units."""
@@ -42,7 +43,7 @@ def losses(world: World, detected: Block | None, contained: Block | None) -> Los
     avoided = None
     if contained is not None:
         avoided = max(0, world.without_containment(end + HORIZON_BLOCKS) - gain_at(world, head))
-    return Losses(before, max(0, total - before), avoided)
+    return Losses(before, max(0, total - before), avoided, world.scenario.attacker)
 
 
 def gain_at(world: World, height: int) -> int:
@@ -58,13 +59,29 @@ def height_of(world: World, block: Block) -> int:
 def verdict(scenario: Scenario, ending: str, steps: Mapping[str, str]) -> str:
     """One sentence: whether the ending was the right one."""
     if ending == scenario.intended:
-        return {
-            "contained": "Right: the market had to be contained, and the chain proves that it is.",
-            "stood-down": "Right: the feed was honest and its reference was wrong. Nobody was locked out of a market.",
-        }[ending]
+        return right(scenario)
     if ending == "contained":
-        return "Wrong: the feed was honest. A market was closed to its users for nothing."
+        honest = "the feed was honest. A market was closed to its users for nothing."
+        return (
+            f"Wrong: {honest if of_prices(scenario) else 'nothing had to be contained. Users were restricted for it.'}"
+        )
     if ending == "stood-down":
-        return "Wrong: the market was under attack, and it was left open."
+        attacked = "the market was under attack, and it was left open."
+        return f"Wrong: {attacked if of_prices(scenario) else 'it had to be contained, and it was left to run.'}"
     skipped = [step for step, outcome in steps.items() if outcome == "skipped"]
     return "Not contained" + (f": skipped {', '.join(skipped)}." if skipped else ".")
+
+
+def right(scenario: Scenario) -> str:
+    """The sentence for the ending that was intended."""
+    if scenario.intended == "contained":
+        what = "the market" if of_prices(scenario) else "it"
+        return f"Right: {what} had to be contained, and the chain proves that it is."
+    if of_prices(scenario):
+        return "Right: the feed was honest and its reference was wrong. Nobody was locked out of a market."
+    return "Right: nothing had to be contained. Nobody was restricted for nothing."
+
+
+def of_prices(scenario: Scenario) -> bool:
+    """Whether the drill is about one source of a price against another, as the first three kinds of fault are."""
+    return not scenario.faults or scenario.has("feed-moved", "feed-frozen", "reference-moved")

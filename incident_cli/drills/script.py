@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from incident_cli.binding import BPS, IDENTIFIER, INTEGER, SLUG, Binder, did_you_mean, one_of
+from incident_cli.binding import BPS, DURATION, IDENTIFIER, INTEGER, SLUG, Binder, did_you_mean, one_of
 from incident_cli.document import Document, Place, read_document
 from incident_cli.drills.actors import MARKETS
-from incident_cli.drills.scenario import Fault, FaultKind, Scenario
+from incident_cli.drills.scenario import AT_ONCE, EVERYWHERE, FAULT_KINDS, UNMEASURED, Fault, FaultKind, Scenario
 from incident_cli.errors import Misused
 from incident_cli.text import plain
 
@@ -19,23 +19,43 @@ MARKET_NAMES = tuple(terms.name for terms in MARKETS)
 Market = Annotated[str, one_of("market", *MARKET_NAMES)]
 Slug = Annotated[str, SLUG]
 Height = Annotated[int, INTEGER]
+BPS_OF_ALL = 10_000
+MOST_APPETITE = 1_000
+MOST_LIVED = 7_200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultEntry:
-    """One fault: which source of which market, from which block, by how much, for how many blocks."""
+    """One fault: what goes wrong in which market, from which block, by how much, for how many blocks."""
 
-    kind: Annotated[str, one_of("fault", "feed-moved", "reference-moved", "feed-frozen")]
-    market: Market
+    kind: Annotated[str, one_of("fault", *FAULT_KINDS)]
+    market: Market | None = None
     at_block: Height
-    move: Annotated[int, BPS]
+    move: Annotated[int, BPS] | None = None
     lasts: Height | None = None
 
     def __post_init__(self) -> None:
+        self.meant("market", self.market, self.kind not in EVERYWHERE)
+        self.meant("move", self.move, self.kind not in UNMEASURED)
+        if self.kind in AT_ONCE and self.lasts is not None:
+            raise ValueError(f"{self.kind} happens in one block: leave out lasts")
         if not 1 <= self.at_block <= 1_000 or (self.lasts is not None and self.lasts < 1):
             raise ValueError("at_block is from 1 to 1000, lasts at least 1")
-        if not -9_000 <= self.move <= 90_000:
+        if self.move is not None and not -9_000 <= self.move <= 90_000:
             raise ValueError("move is from -90% to 900%")
+        if self.kind in ("withdrawal-rush", "buffer-spent") and not 0 < (self.move or 0) <= BPS_OF_ALL:
+            raise ValueError(f"the move of {self.kind} is a share: more than 0%, at most 100%")
+
+    def meant(self, key: str, value: object, wanted: bool) -> None:
+        """A key is given where it means something, and nowhere else."""
+        if wanted and value is None:
+            raise ValueError(f"{self.kind} needs {key}")
+        if not wanted and value is not None:
+            raise ValueError(f"{self.kind} has no {key}: leave it out")
+
+    def fault(self) -> Fault:
+        """As the world plays it."""
+        return Fault(cast(FaultKind, self.kind), self.market, self.at_block, self.move or 0, self.lasts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +70,31 @@ class ScenarioFile:
     intended: Annotated[str, one_of("ending", "contained", "stood-down")]
     faults: tuple[FaultEntry, ...]
     attacker: bool = False
+    appetite: Annotated[int, INTEGER] = 1
+    lived: Annotated[int, DURATION] = 0
     answers: Mapping[Annotated[str, IDENTIFIER], str] = field(default_factory=dict)
     place: Place
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.appetite <= MOST_APPETITE:
+            raise ValueError(f"appetite is from 1 to {MOST_APPETITE}")
+        if not 0 <= self.lived <= MOST_LIVED:
+            raise ValueError("lived is at most 2h")
+
+    def scenario(self) -> Scenario:
+        """As the world plays it."""
+        return Scenario(
+            self.id,
+            self.title,
+            self.runbook,
+            self.market,
+            cast(Literal["contained", "stood-down"], self.intended),
+            tuple(one.fault() for one in self.faults),
+            self.attacker,
+            self.answers,
+            appetite=self.appetite,
+            lived=self.lived,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +113,7 @@ def load_script(path: Path) -> Script:
         document.wrong(file.place, "wrong-name", f"this file is {path.name}, but its id is {file.id!r}")
     document.refuse_if_wrong()
     assert file is not None, "a document without problems binds"
-    faults = tuple(
-        Fault(cast(FaultKind, one.kind), one.market, one.at_block, one.move, one.lasts) for one in file.faults
-    )
-    intended = cast(Literal["contained", "stood-down"], file.intended)
-    scenario = Scenario(file.id, file.title, file.runbook, file.market, intended, faults, file.attacker, file.answers)
-    return Script(scenario, document)
+    return Script(file.scenario(), document)
 
 
 def find_script(folder: Path, runbook: str | None, name: str | None) -> Script:

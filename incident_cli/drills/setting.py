@@ -18,6 +18,10 @@ def deployment_text(world: World, url: str = IN_PROCESS) -> str:
         "exchange": {"exchange": at.exchange},
         "council": {"safe": at.council},
         "governance": {"timelock": at.timelock, "proposer": at.governance},
+        "margin": {"margin": at.margin},
+        "marks": {"marks": at.marks},
+        "rmn": {"rmn": at.rmn},
+        "token": {"token": at.token},
     }
     lines = [
         "schema: incident-deployment/v1",

@@ -6,21 +6,24 @@ chain or follows from its seed, except whether the faults were ended, which ever
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from incident_cli.abi import decode
-from incident_cli.drills import actors, safe_setup
+from incident_cli.abi import decode, encode_call, parse_signature
+from incident_cli.drills import actors, distress, safe_setup, surface
 from incident_cli.drills.accounts import Account, Order, People, population
 from incident_cli.drills.actors import ATTACK_CAPITAL, MARKETS, Deed, Holder, Price, View
+from incident_cli.drills.distress import Act, Scene
 from incident_cli.drills.engine import Engine
 from incident_cli.drills.engine_values import Receipt
-from incident_cli.drills.founding import POOL, Addresses, Founding, answers, encoded
+from incident_cli.drills.founding import POOL, PUSH_MARKS, Addresses, Founding, answers, encoded
 from incident_cli.drills.scenario import Scenario
 from incident_cli.evm import Address, Block, to_hex
 
 CHAIN_ID = 31_337
 GENESIS_TIME = 4_102_444_800  # 2100-01-01: later than any wall clock a drill runs under
+PAST_SECONDS = 6 * 3_600  # how long the world has stood quietly before it begins, so that windows have a past
 ETHER = 10**18
 GAS = 1_500_000
 
@@ -99,20 +102,24 @@ class World:
     def build(
         cls, seed: int, scenario: Scenario, genesis_time: int = GENESIS_TIME, *, guardian: Address | None = None
     ) -> World:
-        """A world ready to live in. `guardian` holds the exchange's restricting role, by default the council."""
+        """A world ready to live in, its first block just after `genesis_time` (seconds).
+
+        `guardian` holds the exchange's restricting role, by default the council.
+        """
         people = population(seed, [terms.name for terms in MARKETS])
         engine = Engine(
             seed=seed,
             chain_id=CHAIN_ID,
-            genesis_time=genesis_time,
+            genesis_time=genesis_time - PAST_SECONDS,
             balances={one.address: 1_000 * ETHER for one in people.everyone()},
             codes=safe_setup.genesis_codes(),
         )
-        founding = Founding(people, seed, CHAIN_ID, guardian)
-        receipts = engine.mine(founding.transactions).receipts
+        founding = Founding(people, seed, CHAIN_ID, guardian, genesis_time)
+        receipts = engine.mine(founding.transactions, senders=founding.senders).receipts
         failed = [place for place, receipt in enumerate(receipts) if not receipt.status]
         if failed:
             raise RuntimeError(f"the world cannot be founded: transactions {failed} failed")
+        live_on(engine, people, founding.addresses, seed, scenario.lived, genesis_time)
         return cls(seed, scenario, engine, people, founding.addresses)
 
     @property
@@ -159,10 +166,11 @@ class World:
 
     def play(self, turn: Turn) -> Advance:
         """Mine the block of this turn."""
-        prices = self._next_prices(turn)
-        first = [self._push(prices)] if turn.actors else []
-        last = self._act(prices) if turn.actors else []
-        mined = self.engine.mine([*first, *turn.transactions, *last], self.engine.head.timestamp + turn.seconds)
+        prices, time = self._next_prices(turn), self.engine.head.timestamp + turn.seconds
+        pushes = self._push(prices, time, turn.fault_over) if turn.actors else []
+        signed = self._signed([*pushes, *self._act(prices, turn.fault_over)] if turn.actors else [])
+        first, last = list(signed)[: len(pushes)], list(signed)[len(pushes) :]
+        mined = self.engine.mine([*first, *turn.transactions, *last], time, signed)
         self.prices, self.fault_over = prices, turn.fault_over
         self._view, books = look(self.engine, self.people, self.addresses)
         self.history.append(books)
@@ -176,39 +184,87 @@ class World:
 
     def without_containment(self, blocks: int) -> int:
         """USDC units the attacker would have gained after this many blocks if nobody had done anything."""
-        return min(POOL, actors.undisturbed_gain(self.seed, self.scenario, blocks))
+        return actors.undisturbed_gain(self.seed, self.scenario, blocks, POOL)
+
+    def scene(self, over: bool = False) -> Scene:
+        """What everybody sees before the next block."""
+        holders = self.books().holders
+        told = (self.seed, self.height + 1, self.scenario, over, self.people, self.addresses, self._view, holders)
+        return Scene(*told, self._ask)
 
     def _next_prices(self, turn: Turn) -> dict[str, Price]:
         height = self.height + 1
-        faults = actors.active_faults(self.scenario, height, turn.fault_over)
+        faults = self.scenario.active(height, turn.fault_over)
         prices = actors.next_prices(self.prices, self.seed, height, faults)
         if turn.actors:
             return prices
         return {name: replace(self.prices[name], true=price.true) for name, price in prices.items()}
 
-    def _push(self, prices: Mapping[str, Price]) -> bytes:
-        data = encoded("push((address,int256)[] answers)", answers(self.addresses, prices))
-        return self.transaction(self.people.keeper, self.addresses.keeper, data)
+    def _push(self, prices: Mapping[str, Price], time: int, over: bool) -> list[Act]:
+        keeper, at = self.people.keeper, self.addresses
+        pushed = Deed("push((address,int256)[] answers)", (answers(at, prices),))
+        return [Act(keeper, at.keeper, pushed), *self._mark(prices, time, over)]
 
-    def _act(self, prices: Mapping[str, Price]) -> list[bytes]:
-        height, view, holders = self.height + 1, self._view, self.books().holders
-        sent = []
-        if self.scenario.attacker and (attack := self._attack(height, prices)):
-            sent.append(self._send(self.people.attacker, self.addresses.attacker, attack))
+    def _mark(self, prices: Mapping[str, Price], time: int, over: bool) -> list[Act]:
+        """The marks of a market that this drill bends; elsewhere the first ones stay, which keeps a block quick."""
+        bending = [one for one in self.scenario.faults if one.kind == "surface-bent"]
+        active = self.scenario.active(self.height + 1, over, "surface-bent")
+        expiries = [self.engine.block(0).timestamp + one - time for one in surface.EXPIRIES]
+        found = []
+        for terms in distress.named(one.market for one in bending):
+            marks = surface.marks(prices[terms.name].true, terms.spot, expiries)
+            for fault in (one for one in active if one.market == terms.name):
+                marks = marks.bent(fault.move)
+            deed = Deed(PUSH_MARKS, (terms.id, marks.arguments()))
+            found.append(Act(self.people.keeper, self.addresses.marks, deed))
+        return found
+
+    def _act(self, prices: Mapping[str, Price], over: bool) -> list[Act]:
+        scene = self.scene(over)
+        attacks = self._attack(scene.height, prices) if self.scenario.attacker else []
+        run = distress.rush(scene)
+        return [*attacks, *(self._trade(scene.height, prices) if run is None else run), *distress.acts(scene)]
+
+    def _ask(self, to: Address, function: str, *args: object) -> tuple[object, ...]:
+        signature = parse_signature(function)
+        return decode(signature.output_types, self.engine.call(to, encode_call(signature, args)))
+
+    def _trade(self, height: int, prices: Mapping[str, Price]) -> list[Act]:
+        view, holders, exchange = self._view, self.books().holders, self.addresses.exchange
+        found = []
         for terms in MARKETS:
             trader = self.people.traders[terms.name]
             deed = actors.trade(self.seed, height, terms, prices[terms.name], view, holders[trader.label])
-            if deed:
-                sent.append(self._send(trader, self.addresses.exchange, deed))
-        deed = actors.provision(self.seed, height, view, holders[self.people.provider.label])
-        return [*sent, self._send(self.people.provider, self.addresses.exchange, deed)] if deed else sent
+            found += [Act(trader, exchange, deed)] if deed else []
+        provider = self.people.provider
+        deed = actors.provision(self.seed, height, view, holders[provider.label])
+        return [*found, Act(provider, exchange, deed)] if deed else found
 
-    def _attack(self, height: int, prices: Mapping[str, Price]) -> Deed | None:
-        view, holder = self._view, self.books().holders[self.people.attacker.label]
-        return actors.attack(self.seed, height, prices, view, holder)
+    def _attack(self, height: int, prices: Mapping[str, Price]) -> list[Act]:
+        attacker, holder = self.people.attacker, self.books().holders[self.people.attacker.label]
+        deed = actors.attack(self.seed, height, prices, self._view, holder, self.scenario.appetite)
+        return [Act(attacker, self.addresses.attacker, deed)] if deed else []
 
-    def _send(self, sender: Account, to: Address, deed: Deed) -> bytes:
-        return self.transaction(sender, to, encoded(deed.function, *deed.args))
+    def _signed(self, acts: Sequence[Act]) -> dict[bytes, Address]:
+        """The transactions of these acts in order, each with its sender."""
+        sent: Counter[Address] = Counter()
+        found = {}
+        for act in acts:
+            data = encoded(act.deed.function, *act.deed.args)
+            ahead = sent[act.sender.address]
+            found[self.transaction(act.sender, act.to, data, ahead=ahead)] = act.sender.address
+            sent[act.sender.address] += 1
+        return found
+
+
+def live_on(engine: Engine, people: People, addresses: Addresses, seed: int, seconds: int, until: int) -> None:
+    """The quiet before a drill: a block a minute for so many seconds, in which only the keeper acts; then the first."""
+    keeper = people.keeper
+    for minutes in range(seconds // 60, -1, -1):
+        prices = actors.past_prices(seed, minutes)
+        data = encoded("push((address,int256)[] answers)", answers(addresses, prices))
+        order = Order(CHAIN_ID, engine.nonce(keeper.address), addresses.keeper, data, GAS)
+        engine.mine([keeper.transaction(order)], until + engine.block_time - 60 * minutes)
 
 
 def look(engine: Engine, people: People, addresses: Addresses) -> tuple[View, Books]:
@@ -228,7 +284,7 @@ def look(engine: Engine, people: People, addresses: Addresses) -> tuple[View, Bo
     holders = {one.label: Holder(next(found), calls_held.get(one, 0)) for one in owners}
     gain = holders[people.attacker.label].balance + withdrawn - ATTACK_CAPITAL
     books = Books(engine.head, pool, balances, vault, gain, withdrawn, holders)
-    return View(paused, bool(shut_down), available), books
+    return View(paused, bool(shut_down), available, pool), books
 
 
 def batch(engine: Engine, multicall: Address, calls: Sequence[tuple[Address, bytes]]) -> list[int]:

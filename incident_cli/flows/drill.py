@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from incident_cli.checks.check import Verdict
+from incident_cli.checks.check import Verdict, worst
 from incident_cli.document import Document, parse_document
 from incident_cli.drills.live_world import LiveWorld
 from incident_cli.drills.script import Script, find_script, load_script
@@ -22,7 +23,6 @@ from incident_cli.flows.pacing import ThinkingTime
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.recorder import Recorder
 from incident_cli.flows.session import Session
-from incident_cli.flows.steps.check_step import worst
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Event, Kind, every
 from incident_cli.incident.walk import Ending
@@ -123,6 +123,7 @@ def begin_in(live: LiveWorld, plan: DrillPlan, home: Path, clock: Clock, people:
         "scenario": plan.script.scenario.id,
         "scenario_path": str(Path(plan.script.document.name).resolve()),
         "runbook_hash": drill.session.runbook_hash,
+        "runbook_sha256": hashlib.sha256(plan.loaded.document.raw).hexdigest(),
         "market": bound.market.name,
         "seed": plan.seed,
         "genesis_time": plan.genesis_time,
@@ -203,7 +204,7 @@ def watch(drill: Drill) -> Block:
     with drill.session.screen.working("watching every block"):
         for _ in range(WATCH_BLOCKS):
             found = drill.session.judge_checks(names, None)
-            if worst(found) is not Verdict.QUIET:
+            if worst([one.verdict for one in found]) is not Verdict.QUIET:
                 return found[0].block
             drill.session.pace.wait(drill.live.world.engine.block_time)
     raise Misused(

@@ -6,7 +6,7 @@ is a refusal, with the reason; "not simulated" is its own state and never passes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -165,22 +165,34 @@ def prepare(
     tx = fold(raw, chain_id=chain_id, safe=safe, version=state.version, nonce=state.nonce)
     contract_hash, code_hash = read_contract_opinion(session, tx)
     hashes = agree(tx, contract_hash=contract_hash)
+    require_harmless(tx, raw, chain_id, state, code_hash)
+    reads = [one.read for one in (*expect, *unchanged)]
+    simulation = simulate(session.reader.endpoint, session.reader.chain, safe, raw, reads)
+    check_simulation(simulation, expect, unchanged)
+    return Proposal(state, tx, hashes, tuple(calls), tuple(expect), tuple(unchanged), simulation)
+
+
+# How the steps prepare a proposal: `prepare`, or what a unit test without any chain has in its place.
+Preparer = Callable[
+    [Session, Address, Sequence[PlannedCall], Sequence[Expectation], Sequence[Expectation]],
+    Proposal,
+]
+
+
+def require_harmless(tx: SafeTx, raw: Sequence[Call], chain_id: int, safe: SafeState, code_hash: str | None) -> None:
+    """Refuse what is dangerous about a transaction that should make exactly these calls."""
     findings = inspect(
         tx,
         expected=raw,
         chain_id=chain_id,
-        safe=safe,
-        version=state.version,
-        nonce_on_chain=state.nonce,
+        safe=safe.address,
+        version=safe.version,
+        nonce_on_chain=safe.nonce,
         multisend_code_hash=code_hash,
     )
     if is_refused(findings):
         words = "; ".join(f"{one.code}: {one.message}" for one in findings if one.severity == "refused")
         raise Refused(f"this transaction is refused: {words}", "nothing was signed or sent")
-    reads = [one.read for one in (*expect, *unchanged)]
-    simulation = simulate(session.reader.endpoint, session.reader.chain, safe, raw, reads)
-    check_simulation(simulation, expect, unchanged)
-    return Proposal(state, tx, hashes, tuple(calls), tuple(expect), tuple(unchanged), simulation)
 
 
 def read_contract_opinion(session: Session, tx: SafeTx) -> tuple[str, str | None]:

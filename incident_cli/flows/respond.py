@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from incident_cli.abi import parse_signature
-from incident_cli.chain.nodes import connect
-from incident_cli.errors import JournalBroken, Misused, Refused, Unread
+from incident_cli.errors import JournalBroken, Refused, Unread
 from incident_cli.evm import CallRead, Missing
 from incident_cli.flows import incidents
 from incident_cli.flows.clock import Clock
+from incident_cli.flows.connecting import Environment, reader_of
 from incident_cli.flows.delivery import FileDelivery
 from incident_cli.flows.desk import Answerer, Screen
 from incident_cli.flows.drill_report import proposals_of
@@ -24,13 +24,11 @@ from incident_cli.incident.events import Kind
 from incident_cli.incident.timeline import metrics, moments
 from incident_cli.incident.walk import ending, latest_outcomes
 from incident_cli.runbook.bind import Bound, bind, runbook_hash
-from incident_cli.runbook.deployment import Deployment, RpcSource, load_deployment
+from incident_cli.runbook.deployment import load_deployment
 from incident_cli.runbook.load import load_runbook
-from incident_cli.transport import Endpoint, HttpEndpoint
 
 SCHEMA = "incident.respond/v1"
 DECIMALS = parse_signature("decimals() returns (uint8)")
-Environment = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +112,6 @@ def bind_order(order: Order) -> Bound:
     return bind(loaded, deployment, document, order.market, order.params)
 
 
-def reader_of(bound: Bound, environment: Environment) -> Reader:
-    """The chain through the deployment's nodes; the chain id is verified before anything else is believed."""
-    chain = bound.deployment.chains[bound.chain]
-    endpoints = endpoints_of(bound.deployment, bound.chain, environment)
-    return Reader(connect(endpoints, bound.chain, chain.id), bound.chain, chain.id)
-
-
 def check_tokens(bound: Bound, reader: Reader) -> None:
     """Hold the deployment's decimals against the chain's: a wrong one would sign another amount than is shown."""
     tokens = {name: one for name, one in bound.deployment.tokens.items() if one.chain == bound.chain}
@@ -135,26 +126,6 @@ def check_tokens(bound: Bound, reader: Reader) -> None:
                 f"{name} has {found} decimals on chain, the deployment says {tokens[name].decimals}",
                 "correct the deployment: every amount would be wrong",
             )
-
-
-def endpoints_of(deployment: Deployment, chain: str, environment: Environment) -> list[Endpoint]:
-    """A connection to each node; raises Misused where no node's URL is known."""
-    found: list[Endpoint] = []
-    unset = []
-    for number, source in enumerate(deployment.chains[chain].rpc, 1):
-        url = url_of(source, environment)
-        if url is None:
-            unset.append(str(source.env))
-        else:
-            found.append(HttpEndpoint(url, name=f"{chain} node {number}"))
-    if not found:
-        raise Misused(f"no node of {chain} has a URL: {', '.join(unset)} is not set", f"export {unset[0]}=https://…")
-    return found
-
-
-def url_of(source: RpcSource, environment: Environment) -> str | None:
-    """A node's URL, from the file or the environment."""
-    return source.url if source.env is None else environment(source.env)
 
 
 def assemble(bound: Bound, reader: Reader, recorder: Recorder, out: Path, around: Surroundings) -> Session:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from incident_cli.checks.check import Finding, Verdict, find
+from incident_cli.binding import Given
+from incident_cli.checks.check import Finding, Found, Verdict
 from incident_cli.errors import Unread, Waiting
 from incident_cli.evm import Block, Missing, Read, Snapshot
 from incident_cli.expression import Expression, Unknown
 from incident_cli.flows.desk import Answer, Answerer, Back, Header, Note, Prompt, Screen, Skip
+from incident_cli.flows.judging import Bench, wired
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.recorder import Recorder
 from incident_cli.incident.conditions import Conditions, judge, reads_needed
 from incident_cli.incident.events import Event, Kind, finding_to_json, findings
 from incident_cli.incident.timeline import moments
 from incident_cli.runbook.bind import Bound
+from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.model import Step
 from incident_cli.units import format_duration
 
@@ -97,28 +100,29 @@ class Session:
 
     def judge_checks(self, names: Sequence[str], step: Step | None, *, show: bool = True) -> list[Finding]:
         """Judge checks at one block; the findings are recorded and shown."""
-        checks = {name: self.bound.checks[name] for name in names}
-        reads = [read for check in checks.values() for read in check.reads(self.bound.slots)]
-        snapshot = self.snapshot(reads)
-        found = []
-        for name, check in checks.items():
-            kind = self.bound.runbook.checks[name].kind
-            reading = check.judge(self.bound.slots, snapshot)
-            found.append(find(name, kind, check, reading, snapshot.block, findings(self.events, name)))
+        judged = self.bench.judge(names, self.events)
+        found = [finding_to_json(one) for one in judged.findings]
+        remembered = {"reads": list(judged.remembered)} if judged.remembered else {}
         self.recorder.record(
             Kind.FINDINGS,
             step=step.id if step else None,
             attempt=self.attempt if step else 0,
-            block=snapshot.block,
-            data={"findings": [finding_to_json(one) for one in found]},
+            block=judged.snapshot.block,
+            data={"findings": found, **remembered},
         )
         if step is not None and show:
-            self.screen.findings(found)
-        return found
+            self.screen.findings(judged.findings)
+        return list(judged.findings)
+
+    @property
+    def bench(self) -> Bench:
+        """What its checks are judged with."""
+        return Bench(self.reader, wired(self.bound), self.block_age)
 
     def judge_until_settled(self, names: Sequence[str], step: Step, *, show: bool = True) -> list[Finding]:
         """Judge, and while a check is pending (it holds, but not for long enough yet) wait and judge again."""
-        longest = max((self.bound.checks[name].for_ for name in names), default=0)
+        spans = [self.bound.checks[name].for_ for name in names]
+        longest = max((one.seconds + one.blocks * SETTLE_SECONDS for one in spans), default=0)
         for _ in range(longest // SETTLE_SECONDS + 2):
             found = self.judge_checks(names, step, show=show)
             if not any(one.verdict is Verdict.PENDING for one in found):
@@ -154,11 +158,19 @@ class Session:
     def conditions(self, snapshot: Snapshot | None = None) -> Conditions:
         """What expressions may ask, with the answers of a snapshot."""
         history = {name: findings(self.events, name) for name in self.bound.checks}
-        return Conditions(self.values(), self.bound.slots, history, snapshot)
+        wiring = self.bound.wiring
+        values = {**wiring.values, **{name: given.value for name, given in self.found().items()}}
+        return Conditions(replace(wiring, values=values), history, snapshot)
 
-    def values(self) -> Mapping[str, object]:
-        """The parameters, typed."""
-        return {name: self.bound.typed(given.kind, given.value) for name, given in self.bound.scope.items()}
+    def found(self) -> dict[str, Given]:
+        """The typed values that checks came upon last, as steps name them: `checks.upstream.operation_id`."""
+        return {
+            f"checks.{name}.{one.name}": Given(one.kind, VALUE_KINDS[one.kind].parse(one.text))
+            for name, check in self.bound.checks.items()
+            if check.finds()
+            for one in last_found(findings(self.events, name))
+            if one.kind in VALUE_KINDS
+        }
 
     def block_age(self, block: Block | None) -> int | None:
         """How old a live chain's block is by the wall clock, in seconds; a drill's time is its own."""
@@ -187,3 +199,8 @@ class Session:
             len(steps),
             left,
         )
+
+
+def last_found(history: Sequence[Finding]) -> tuple[Found, ...]:
+    """What the latest finding that came upon something carries: it stays known after the check is quiet again."""
+    return next((one.reading.found for one in reversed(history) if one.reading.found), ())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from incident_cli.errors import Waiting
 from incident_cli.expression import Unknown
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.session import GoBack, Session, SkipStep
 from incident_cli.flows.steps.ended import Ended
-from incident_cli.flows.steps.registry import PERFORMERS
+from incident_cli.flows.steps.registry import PERFORMERS, Performer
 from incident_cli.incident.events import Kind, Outcome, closing
 from incident_cli.incident.walk import Ending, Finished, Next, before, what_next
 from incident_cli.runbook.model import AskStep, ContainStep, Step
@@ -20,13 +22,13 @@ WHEN_CHOICES = (
 )
 
 
-def walk(session: Session) -> Ending:
+def walk(session: Session, performers: Mapping[str, Performer] = PERFORMERS) -> Ending:
     """Walk to the end; raises what stops it (Waiting, NotProven, Refused, Unread), always resumable."""
     while True:
         upcoming = what_next(session.bound.runbook, session.events)
         if isinstance(upcoming, Finished):
             return close(session, upcoming.ending)
-        take(session, upcoming)
+        take(session, upcoming, performers)
 
 
 def close(session: Session, ending: Ending) -> Ending:
@@ -36,7 +38,7 @@ def close(session: Session, ending: Ending) -> Ending:
     return ending
 
 
-def take(session: Session, upcoming: Next) -> None:
+def take(session: Session, upcoming: Next, performers: Mapping[str, Performer] = PERFORMERS) -> None:
     """One step: begun, done, ended; the operator's moves are events too."""
     step = upcoming.step
     session.attempt = upcoming.attempt
@@ -44,7 +46,7 @@ def take(session: Session, upcoming: Next) -> None:
         session.record(Kind.STEP_STARTED, step)
     session.screen.step(session.header(step), step)
     try:
-        ended = needed(session, upcoming) or PERFORMERS[step.verb](session, step, upcoming.events)
+        ended = needed(session, upcoming) or performers[step.verb](session, step, upcoming.events)
     except GoBack:
         go_back(session, step)
     except SkipStep as skip:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from incident_cli.checks.check import Finding, Verdict
-from incident_cli.evm import CallRead, Missing, Snapshot
-from incident_cli.expression import Expression, ExpressionError, Unknown, Value, evaluate
-from incident_cli.protocols.slot import BoundSlot
+from incident_cli.checks.check import Finding, Verdict, Wiring
+from incident_cli.checks.measure import ChainValues, value_of
+from incident_cli.evm import Read, Snapshot
+from incident_cli.expression import Expression, Unknown, Value
 
 SHORTEST_GAP_SECONDS = 60
 
@@ -21,15 +21,14 @@ SHORTEST_GAP_SECONDS = 60
 class Conditions:
     """Gives the names and calls of a runbook's expressions their values."""
 
-    values: Mapping[str, object]
-    slots: Mapping[str, BoundSlot]
+    wiring: Wiring
     findings: Mapping[str, Sequence[Finding]]
     snapshot: Snapshot | None = None
-    asked: list[CallRead] = field(default_factory=list)
+    asked: list[Read] = field(default_factory=list)
 
     def name(self, dotted: str) -> Value:
         """A parameter's value."""
-        return self.values[dotted]
+        return self.chain.name(dotted)
 
     def call(self, dotted: str, args: tuple[Value, ...]) -> Value:
         """A declared read, or what a check says."""
@@ -37,13 +36,12 @@ class Conditions:
             return self.verdict(dotted, str(args[0]))
         if dotted in LASTING:
             return lasting(self.findings.get(str(args[0]), ()), LASTING[dotted], args[1])
-        slot, _, read = dotted.partition(".")
-        call = self.slots[slot].read(read, args)
-        self.asked.append(call)
-        answer: object | Missing = Missing("it has not been read yet")
-        if self.snapshot is not None:
-            answer = self.snapshot.value(call)
-        return Unknown(answer.reason) if isinstance(answer, Missing) else answer
+        return self.chain.call(dotted, args)
+
+    @property
+    def chain(self) -> ChainValues:
+        """What parameters and reads are worth."""
+        return ChainValues(self.wiring, self.snapshot, self.asked)
 
     def verdict(self, function: str, check: str) -> Value:
         """Whether the latest finding has this verdict; unknown where there is none or it is unknown."""
@@ -96,19 +94,16 @@ def lasting(history: Sequence[Finding], verdict: Verdict, duration: object) -> V
     return Unknown(f"the samples cover {latest - earliest} s of the {duration} s asked for")
 
 
-def reads_needed(expression: Expression, conditions: Conditions) -> tuple[CallRead, ...]:
+def reads_needed(expression: Expression, conditions: Conditions) -> tuple[Read, ...]:
     """Every read an expression asks for."""
-    probe = Conditions(conditions.values, conditions.slots, conditions.findings)
-    evaluate(expression, probe)
+    probe = Conditions(conditions.wiring, conditions.findings)
+    value_of(expression, probe)
     return tuple(dict.fromkeys(probe.asked))
 
 
 def judge(expression: Expression, conditions: Conditions) -> bool | Unknown:
     """True, False or unknown; a value that is no truth value is unknown with that reason."""
-    try:
-        value = evaluate(expression, conditions)
-    except ExpressionError as problem:
-        return Unknown(f"{expression.source!r}: {problem.message}")
+    value = value_of(expression, conditions)
     if isinstance(value, bool | Unknown):
         return value
     return Unknown(f"{expression.source!r} is {value!r}, neither true nor false")

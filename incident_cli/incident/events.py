@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from incident_cli.checks.check import Finding, Reading, SourceReading, Verdict
+from incident_cli.checks.check import Finding, Found, Reading, SourceReading, Verdict
 from incident_cli.errors import JournalBroken
 from incident_cli.evm import Block
 
@@ -106,8 +106,11 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
         "value": None if reading.value is None else str(reading.value),
         "limit": str(reading.limit),
         "unit": reading.unit,
+        "trips": reading.trips,
         "reason": reading.reason,
+        "found": [{"name": one.name, "kind": one.kind, "text": one.text} for one in reading.found],
         "since": finding.since,
+        "since_block": finding.since_block,
         "summary": finding.summary,
         "sources": [
             {
@@ -129,10 +132,24 @@ def finding_from_json(record: Mapping[str, Any], block: Block) -> Finding:
         for one in record["sources"]
     )
     reading = Reading(
-        record["holds"], number(record["value"]), int(record["limit"]), record["unit"], record["reason"], sources
+        record["holds"],
+        number(record["value"]),
+        int(record["limit"]),
+        record["unit"],
+        record["reason"],
+        sources,
+        record.get("trips", "above"),
+        tuple(Found(one["name"], one["kind"], one["text"]) for one in record.get("found", ())),
     )
     return Finding(
-        record["check"], record["kind"], Verdict(record["verdict"]), reading, block, record["since"], record["summary"]
+        record["check"],
+        record["kind"],
+        Verdict(record["verdict"]),
+        reading,
+        block,
+        record["since"],
+        record["summary"],
+        record.get("since_block"),
     )
 
 

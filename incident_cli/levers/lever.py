@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from incident_cli.abi import Signature
+from incident_cli.abi import Parameter, Signature
 from incident_cli.errors import Refused, Unread
-from incident_cli.evm import Address, Call, CallRead, Missing, Snapshot
+from incident_cli.evm import Address, Call, CallRead, Missing, Snapshot, to_hex
 from incident_cli.expression import Expression, ExpressionError, Unknown, Value, evaluate
 from incident_cli.levers.expectation import Expectation
-from incident_cli.protocols.protocol import LeverDefinition
+from incident_cli.protocols.protocol import LeverDefinition, ReadDefinition, fixed_value
 from incident_cli.protocols.slot import BoundSlot, abi_value
 from incident_cli.units import format_duration
 
@@ -41,15 +41,29 @@ class Pull:
         return self.slot.protocol.levers[self.name]
 
     def read(self, name: str) -> CallRead:
-        """A read of the protocol; its parameters are the lever's arguments of the same name."""
-        parameters = self.slot.protocol.reads[name].call.inputs
-        return self.slot.read(name, tuple(self.args[one.name] for one in parameters))
+        """A read of the protocol; a parameter it does not fix itself is the lever's argument of the same name."""
+        definition = self.slot.protocol.reads[name]
+        return self.slot.read(name, tuple(self.read_value(definition, one) for one in definition.call.inputs))
+
+    def read_value(self, read: ReadDefinition, parameter: Parameter) -> object:
+        """The value of one parameter of a read; raises Refused where the protocol file fixes it to what it is not."""
+        formula = read.with_.get(parameter.name)
+        if formula is None:
+            return self.args[parameter.name]
+        try:
+            return fixed_value(parameter.type, formula_value(formula, Standing(self, {})))
+        except ValueError as problem:
+            raise Refused(
+                f"{formula.source!r} is no {parameter.type}: {problem}", "correct the protocol file"
+            ) from problem
 
 
 def words(kind: str, value: object) -> str:
     """An argument as people read it: durations in hours and minutes, truth in lower case."""
     if kind == "duration" and isinstance(value, int):
         return format_duration(value)
+    if isinstance(value, bytes):
+        return to_hex(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -166,7 +180,7 @@ def undo_of(
 
 def describe(pull: Pull, read: str) -> str:
     """`exchange.market_paused(ETH-USD)`."""
-    parameters = pull.slot.protocol.reads[read].call.inputs
+    parameters = pull.slot.protocol.reads[read].parameters
     return f"{pull.slot.name}.{read}({', '.join(str(pull.args[one.name]) for one in parameters)})"
 
 

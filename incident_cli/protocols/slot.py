@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from incident_cli.evm import Address, CallRead
+from incident_cli.evm import Address, CallRead, LogsRead
 from incident_cli.protocols.protocol import Protocol
-from incident_cli.units import Amount
+from incident_cli.units import Amount, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,17 @@ class BoundSlot:
     def read(self, name: str, args: tuple[object, ...] = ()) -> CallRead:
         """The read of that name with values for its ABI parameters."""
         definition = self.protocol.reads[name]
-        return CallRead(self.addresses[definition.on], definition.call, tuple(abi_value(one) for one in args))
+        values = tuple(abi_value(one) for one in args)
+        return CallRead(self.addresses[definition.on], definition.call, values, self.chain)
+
+    def logs(self, name: str, window: Span, only: Mapping[str, object] = MappingProxyType({})) -> LogsRead:
+        """The events of that name in the window before the block; `only` holds indexed values to a value each."""
+        definition = self.protocol.events[name]
+        indexed = [one.name for one in definition.event.inputs if one.indexed]
+        topics = tuple(definition.event.topic_of(one, abi_value(only[one])) if one in only else None for one in indexed)
+        while topics and topics[-1] is None:
+            topics = topics[:-1]
+        return LogsRead(self.addresses[definition.on], definition.event, window, topics, chain=self.chain)
 
 
 def abi_value(value: object) -> object:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Annotated
 
 from incident_cli.binding import Binder, Given, did_you_mean
-from incident_cli.checks.check import Check
+from incident_cli.checks.check import Check, Wiring
 from incident_cli.document import Document, Text
-from incident_cli.errors import Misused
-from incident_cli.evm import Address, hex_bytes
+from incident_cli.errors import Misused, Refused
+from incident_cli.evm import Address, BenchmarkRead, hex_bytes
 from incident_cli.protocols.slot import BoundSlot, Market
 from incident_cli.runbook.deployment import Deployment, SlotEntry
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.load import LoadedRunbook, parse_parameter
-from incident_cli.runbook.model import LeverCall, Runbook
-from incident_cli.runbook.steps import bind_check, bind_step
+from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep, Runbook, Step
+from incident_cli.runbook.steps import bind_check, bind_step, found_samples
 from incident_cli.units import parse_amount
 
 
@@ -41,6 +42,14 @@ class Bound:
         return self.loaded.runbook
 
     @property
+    def wiring(self) -> Wiring:
+        """What the names of its checks and expressions stand for."""
+        values = {name: self.typed(given.kind, given.value) for name, given in self.scope.items()}
+        entries = {**self.deployment.benchmarks, **self.deployment.markets[self.market.name].benchmarks}
+        benchmarks = {name: BenchmarkRead(name, one.url, one.pointer, one.time or "") for name, one in entries.items()}
+        return Wiring(self.slots, values, benchmarks, self.deployment.token_units())
+
+    @property
     def markets(self) -> dict[str, Market]:
         """Every market of the deployment."""
         return {name: Market(name, hex_bytes(entry.id)) for name, entry in self.deployment.markets.items()}
@@ -51,13 +60,14 @@ class Bound:
             return choose_market(self.deployment, value)
         if kind == "amount" and isinstance(value, str):
             return amount(self.deployment, value)
-        return value
+        return hex_bytes(value) if kind == "bytes32" and isinstance(value, str) else value
 
-    def lever_args(self, call: LeverCall) -> dict[str, object]:
-        """The typed arguments of a lever call, defaults included."""
+    def lever_args(self, call: LeverCall, found: Mapping[str, Given] = MappingProxyType({})) -> dict[str, object]:
+        """The typed arguments of a lever call, defaults included; `found` are the values that checks came upon."""
+        refuse_unfound(call, found)
         slot, _, name = call.lever.partition(".")
         document = Document(self.loaded.document.name, self.loaded.document.raw)
-        binder, values = Binder(document, self.scope), {}
+        binder, values = Binder(document, {**self.scope, **found}), {}
         for argument, definition in self.slots[slot].protocol.levers[name].args.items():
             node = call.args.entries[argument].value if argument in call.args.entries else None
             node = node or Text(definition.default or "", definition.place)
@@ -71,6 +81,17 @@ class Bound:
         if template.startswith("{") and template[1:-1] in self.scope:
             return str(self.scope[template[1:-1]].value)
         return template
+
+
+def refuse_unfound(call: LeverCall, found: Mapping[str, Given]) -> None:
+    """Raises Refused where an argument is a value that no check has found."""
+    for name, entry in call.args.entries.items():
+        said = entry.value.value if isinstance(entry.value, Text) else ""
+        if said.startswith("{checks.") and said[1:-1] not in found:
+            raise Refused(
+                f"{call.lever} takes its {name} from {said}, but that check has found none",
+                "judge the check again; nothing was prepared",
+            )
 
 
 def choose_market(deployment: Deployment, name: str) -> Market:
@@ -100,19 +121,39 @@ def bind(
     chosen = choose_market(deployment, market)
     scope = parameters(loaded.runbook, deployment, chosen, given)
     slots = {name: bind_slot(loaded, deployment, chosen, name) for name in loaded.runbook.slots}
-    chains = sorted({slot.chain for slot in slots.values()})
-    if len(chains) != 1:
-        raise Misused(f"the slots stand on {len(chains)} chains ({', '.join(chains)})", "this version walks one chain")
     own = Document(loaded.document.name, loaded.document.raw)
     checks = {
         name: check
         for name, one in loaded.runbook.checks.items()
         if (check := bind_check(own, one.kind, one.parameters, scope)) is not None
     }
-    steps = tuple(step for table in loaded.runbook.tables if (step := bind_step(Binder(own, scope), table)) is not None)
+    binder = Binder(own, {**scope, **found_samples(checks)})
+    steps = tuple(step for table in loaded.runbook.tables if (step := bind_step(binder, table)) is not None)
     own.refuse_if_wrong()
     loaded = replace(loaded, runbook=replace(loaded.runbook, steps=steps))
-    return Bound(loaded, deployment, document, chosen, scope, slots, checks, chains[0])
+    return Bound(loaded, deployment, document, chosen, scope, slots, checks, chain_of(steps, slots))
+
+
+def chain_of(steps: Sequence[Step], slots: Mapping[str, BoundSlot]) -> str:
+    """The chain of the incident: where its levers and authorities stand, else where its first slot does.
+
+    Checks and expressions may read other chains. Raises Misused where it would contain on more than one.
+    """
+    acting = {name for step in steps for name in acting_slots(step)}
+    chains = sorted({slots[name].chain for name in acting})
+    if len(chains) > 1:
+        raise Misused(
+            f"the levers and authorities stand on {len(chains)} chains ({', '.join(chains)})",
+            "an incident contains on one chain in this version: write one runbook for each; checks may read any chain",
+        )
+    return chains[0] if chains else next(iter(slots.values())).chain
+
+
+def acting_slots(step: Step) -> tuple[str, ...]:
+    """The slots a step acts on or through."""
+    if isinstance(step, ContainStep):
+        return (step.contain.by, *(one.lever.partition(".")[0] for one in step.levers))
+    return (step.by,) if isinstance(step, RestoreStep) else ()
 
 
 def parameters(runbook: Runbook, deployment: Deployment, market: Market, given: Mapping[str, str]) -> dict[str, Given]:

@@ -1,4 +1,4 @@
-"""A deployment: the chain and addresses of a runbook's slots, its tokens and markets.
+"""A deployment: the chains and addresses of a runbook's slots, its tokens, benchmarks and markets.
 
 The same runbook serves live, fork and drill; only this file differs. Keys of the format that this version
 does not enforce (authority, pins, contacts, services) are refused rather than read and ignored.
@@ -33,7 +33,25 @@ def parse_url(text: str) -> str:
     return text
 
 
+def parse_benchmark_url(text: str) -> str:
+    """An https URL without a credential in it; plain http only to this machine."""
+    if not re.fullmatch(r"(https://|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?/)[!-~]{1,2000}", text):
+        raise ValueError("a benchmark is read over https:// (http:// only from 127.0.0.1)")
+    if "@" in text.split("/")[2]:
+        raise ValueError("a benchmark's URL holds no user name or password")
+    return text
+
+
+def parse_pointer(text: str) -> str:
+    """A JSON pointer (RFC 6901) such as /data/price."""
+    if not re.fullmatch(r"(/[!-.0-~]{0,80}){1,8}", text):
+        raise ValueError("a JSON pointer is needed, such as /data/price")
+    return text
+
+
 URL = Kind("url", parse_url)
+BENCHMARK_URL = Kind("url", parse_benchmark_url)
+POINTER = Kind("pointer", parse_pointer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +75,10 @@ class Chain:
     quorum: Integer = 1
 
     def __post_init__(self) -> None:
-        if self.quorum != 1:
-            raise ValueError("this version asks one node at a time: only quorum: 1 is honest here")
         if not self.rpc:
             raise ValueError("a chain needs at least one node")
+        if not 1 <= self.quorum <= len(self.rpc):
+            raise ValueError(f"quorum is from 1 to the number of nodes, here {len(self.rpc)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +105,22 @@ class SlotEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkEntry:
+    """A number from an HTTPS JSON service; naming it here is what allows its host. `time` points at its own time."""
+
+    url: Annotated[str, BENCHMARK_URL]
+    pointer: Annotated[str, POINTER]
+    time: Annotated[str, POINTER] | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketEntry:
-    """What choosing a market binds together: its id, its slots and its own parameters."""
+    """What choosing a market binds together: its id, its slots, its benchmarks and its own parameters."""
 
     id: Annotated[str, BYTES32_KIND]
     slots: Mapping[Name, SlotEntry] = field(default_factory=dict)
+    benchmarks: Mapping[Name, BenchmarkEntry] = field(default_factory=dict)
     params: Mapping[Name, Text] = field(default_factory=dict)
     place: Place
 
@@ -105,6 +134,7 @@ class Deployment:
     chains: Mapping[Name, Chain]
     tokens: Mapping[Annotated[str, TOKEN_SYMBOL], TokenEntry] = field(default_factory=dict)
     slots: Mapping[Name, SlotEntry]
+    benchmarks: Mapping[Name, BenchmarkEntry] = field(default_factory=dict)
     markets: Mapping[Annotated[str, MARKET], MarketEntry] = field(default_factory=dict)
     place: Place
 

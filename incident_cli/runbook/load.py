@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import cast
 
 from incident_cli.binding import Binder, Given
-from incident_cli.document import Document, WrongFile, read_document
+from incident_cli.document import Document, Place, WrongFile, deepest, read_document
 from incident_cli.protocols.catalog import Catalog, catalog_beside
 from incident_cli.protocols.slot import Market
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.model import Parameter, Runbook, RunbookFile
 from incident_cli.runbook.review import Review
 from incident_cli.runbook.salvage import salvage
-from incident_cli.runbook.steps import bind_step, declare_checks, step_ids
+from incident_cli.runbook.steps import bind_step, declare_checks, found_samples, step_ids
 
 BOUNDED = ("bps", "duration", "int")
 SAMPLES: dict[str, object] = {
@@ -57,7 +57,7 @@ def review_the_rest(document: Document, catalog: Catalog) -> None:
     """Where the top of the file is wrong, note what else is wrong and is not merely a consequence."""
     rest = salvage(document)
     if rest is not None:
-        scratch = Document(document.name, document.raw)
+        scratch = Document(document.name, document.raw, document.root, unread=document.unread)
         assemble(rest.file, scratch, catalog)
         document.problems += [one for one in scratch.problems if one.code not in rest.doubtful]
 
@@ -66,6 +66,7 @@ def assemble(file: RunbookFile, document: Document, catalog: Catalog) -> Runbook
     """The runbook's checks, steps and names, reviewed together."""
     scope = dict(sample_scope(file.params, document))
     checks = {one.name: one for one in declare_checks(document, file.checks, scope)}
+    scope |= found_samples({name: one.sample for name, one in checks.items()})
     binder = Binder(document, scope)
     steps = tuple(step for table in file.steps if (step := bind_step(binder, table)) is not None)
     runbook = Runbook(
@@ -86,15 +87,38 @@ def sample_scope(params: Mapping[str, Parameter], document: Document) -> Iterato
     """A placeholder of the right type for each parameter (its default where it has one); bounds are held."""
     for name, parameter in params.items():
         value = SAMPLES[parameter.type]
-        try:
-            if parameter.default is not None and parameter.type != "market":
-                value = parse_parameter(name, parameter, parameter.default)
-            elif parameter.default is not None:
-                document.wrong(parameter.place, "target-with-default", "what is contained never has a default")
-            check_bounds(parameter)
-        except ValueError as problem:
-            document.wrong(parameter.place, "bad-value", f"parameter {name}: {problem}")
+        if bounds_hold(name, parameter, document) and parameter.default is not None:
+            value = default_of(name, parameter, parameter.default, document)
         yield name, Given(parameter.type, value)
+
+
+def bounds_hold(name: str, parameter: Parameter, document: Document) -> bool:
+    """Whether the bounds are sound; what is wrong with them is noted."""
+    try:
+        check_bounds(parameter)
+    except ValueError as problem:
+        place = parameter_place(document, name, parameter, "min" if parameter.max is None else "max")
+        document.wrong(place, "bad-value", f"parameter {name}: {problem}")
+        return False
+    return True
+
+
+def default_of(name: str, parameter: Parameter, text: str, document: Document) -> object:
+    """The default's value, else a placeholder with the problem noted."""
+    place = parameter_place(document, name, parameter, "default")
+    if parameter.type == "market":
+        document.wrong(place, "target-with-default", "what is contained never has a default")
+        return SAMPLES[parameter.type]
+    try:
+        return parse_parameter(name, parameter, text)
+    except ValueError as problem:
+        document.wrong(place, "bad-value", f"parameter {name}: {problem}")
+        return SAMPLES[parameter.type]
+
+
+def parameter_place(document: Document, name: str, parameter: Parameter, key: str) -> Place:
+    """Where a key's value of a parameter stands."""
+    return parameter.place if document.root is None else deepest(document.root, "params", name, key).place
 
 
 def check_bounds(parameter: Parameter) -> None:

@@ -16,6 +16,13 @@ from incident_cli.runbook.model import (
     Step,
 )
 
+FOUND_SAMPLES: dict[str, object] = {
+    "bytes32": "0x" + "00" * 32,
+    "address": "0x" + "0" * 40,
+    "int": 0,
+    "text": "",
+}
+
 
 def without(table: Table, *keys: str) -> Table:
     """The mapping without some keys."""
@@ -55,14 +62,25 @@ def declare_checks(
             yield CheckDeclaration(name=name, kind=kind, parameters=parameters, sample=sample)
 
 
+def found_samples(checks: Mapping[str, Check]) -> dict[str, Given]:
+    """A placeholder for every typed value that a check may come upon: `checks.upstream.operation_id`."""
+    return {
+        f"checks.{name}.{found}": Given(kind, FOUND_SAMPLES[kind])
+        for name, check in checks.items()
+        for found, kind in check.finds().items()
+    }
+
+
 def bind_step(binder: Binder, table: Table) -> Step | None:
     """A step by its one verb; problems are noted."""
     verbs = [verb for verb in VERBS if verb in table.entries]
     if len(verbs) != 1:
         found = " and ".join(verbs) or "none"
-        hint = next((near for key in table.entries if (near := did_you_mean(key, VERBS))), "").removeprefix("; ")
+        near = next((key for key in table.entries if key not in VERBS and did_you_mean(key, VERBS)), "")
+        word = verbs[1] if verbs else near
+        place = table.entries[word].key.place if word else table.place
         message = f"a step has exactly one verb ({', '.join(VERBS)}), this has {found}"
-        binder.wrong(table.place, "one-verb", message, hint)
+        binder.wrong(place, "one-verb", message, did_you_mean(near, VERBS).removeprefix("; "))
         return None
     step: Step | None = binder.try_bind(VERBS[verbs[0]], table)
     if isinstance(step, ContainStep):

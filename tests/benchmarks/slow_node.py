@@ -35,6 +35,8 @@ def answer(request: Request) -> Json | RpcError:
     if request.method == "eth_getBlockByNumber":
         time.sleep(LATENCY_SECONDS)
         return HEADER
+    if request.method == "eth_chainId":
+        return "0x1"
     call = request.params[0]
     assert isinstance(call, dict), "an eth_call"
     data = bytes.fromhex(str(call["data"])[2 : 2 + 2 * (COUNT_AT + WORD)])

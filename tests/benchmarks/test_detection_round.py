@@ -9,7 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from incident_cli.abi import parse_signature
-from incident_cli.chain.batch import LATEST_BLOCK, plan, read_round
+from incident_cli.chain.answers import LATEST_BLOCK
+from incident_cli.chain.asks import plan
+from incident_cli.chain.nodes import ChainNodes
+from incident_cli.chain.survey import survey
 from incident_cli.evm import CallRead, checksummed
 from incident_cli.transport import HttpEndpoint
 from tests.benchmarks.conftest import Say
@@ -36,10 +39,10 @@ def reads_of(size: int) -> list[CallRead]:
 
 
 def round_of(endpoint: HttpEndpoint, size: int) -> Work:
-    reads = reads_of(size)
+    reads, chains = reads_of(size), {"bench": ChainNodes([endpoint], "bench", 1)}
 
     def work() -> None:
-        snapshot = read_round(endpoint, "bench", reads)
+        snapshot = survey(chains, "bench", reads)
         assert [snapshot.value(read) for read in reads[:500]] == list(range(min(size, 500)))
 
     return work

@@ -126,13 +126,16 @@ def test_a_failing_read_is_missing_with_its_reason_and_the_others_are_not() -> N
 
 @pytest.mark.parametrize("count", [3, 250])
 def test_without_multicall3_the_calls_are_pinned_to_the_head_in_one_more_exchange_per_hundred(count: int) -> None:
+    # More than a hundred first ask for a state override, which this chain does not know.
     safe = shared(False)
     endpoint = Changed(safe.chain)
     assert answered(endpoint, [*many(safe, count - 1), CodeRead(NOBODY)]) == [False] * (count - 1) + [b""]
-    assert len(endpoint.sent) == 1 + -(-count // 99)
+    assert len(endpoint.sent) == 1 + -(-count // 99) + (count > 99)
     assert all(len(some) <= 100 for some in endpoint.sent)
     pin = {"blockHash": safe.chain.engine.head.hash}
-    assert all(one.params[1] == pin for some in endpoint.sent[1:] for one in some[:-1])
+    singles = [one for some in endpoint.sent[1:] for one in some[:-1] if len(one.params) == 2]
+    assert len(singles) == count
+    assert all(one.params[1] == pin for one in singles)
 
 
 def test_without_multicall3_a_revert_keeps_its_reason() -> None:
@@ -230,9 +233,9 @@ def test_a_node_without_the_state_is_not_asked_for_ever() -> None:
     safe = shared()
     endpoint = Pruned(safe.chain)
     found = answered(endpoint, many(safe, 400), head(safe.chain, "real"))
-    assert len(endpoint.sent) == 4
-    assert all(isinstance(one, Missing) for one in found)
-    assert found[0] == Missing("the node refused: missing trie node <U+0007>")
+    assert len(endpoint.sent) == 1
+    gone = f"the node no longer has the state of block {safe.chain.engine.head.number}: an archive node is needed"
+    assert found == [Missing(gone)] * 400
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incident_cli.checks.check import Check, Finding, Reading, SourceReading, Verdict, find
+from incident_cli.checks.chainlink_source import ChainlinkSource
+from incident_cli.checks.check import Check, Finding, Reading, SourceReading, Verdict, Wiring
+from incident_cli.checks.lasting import find
 from incident_cli.checks.oracle_divergence import OracleDivergence, median
 from incident_cli.checks.oracle_staleness import OracleStaleness
 from incident_cli.checks.price_source import PriceSource
@@ -18,6 +20,7 @@ from incident_cli.document import Place
 from incident_cli.evm import Address, Block, Missing, Read, Snapshot
 from incident_cli.protocols.catalog import Catalog
 from incident_cli.protocols.slot import BoundSlot
+from incident_cli.units import Span
 
 NOW = 1_700_000_000
 HERE = Place(1, 1)
@@ -47,12 +50,12 @@ def snapshot(rounds: Mapping[str, Answer], decimals: Mapping[str, Answer] | None
 
 
 def divergence(count: int = 2, limit: int = 150, reference: str | None = "reference") -> OracleDivergence:
-    sources = tuple(PriceSource(slot=one, independence=f"of-{one}", place=HERE) for one in NAMES[:count])
+    sources = tuple(ChainlinkSource(slot=one, independence=f"of-{one}", place=HERE) for one in NAMES[:count])
     return OracleDivergence(sources=sources, reference=reference, max=limit, place=HERE)
 
 
 def judged(check: Check, rounds: Mapping[str, Answer], decimals: Mapping[str, Answer] | None = None) -> Reading:
-    return check.judge(SLOTS, snapshot(rounds, decimals))
+    return check.judge(Wiring(SLOTS), snapshot(rounds, decimals))
 
 
 def test_two_sources_are_measured_against_the_declared_reference() -> None:
@@ -143,7 +146,7 @@ def test_a_feed_is_stale_beyond_heartbeat_and_grace(age: int, holds: bool) -> No
 
 
 def source(slot: str, independence: str) -> PriceSource:
-    return PriceSource(slot=slot, independence=independence, place=HERE)
+    return ChainlinkSource(slot=slot, independence=independence, place=HERE)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ def test_every_kind_is_registered_with_its_explanation_and_what_it_reads() -> No
         assert name.replace("_", "") == kind.__name__.lower()
         assert len((kind.__doc__ or "").splitlines()) > 3
     assert divergence().required() == {"feed": ("latest_round", "decimals"), "reference": ("latest_round", "decimals")}
-    assert len(divergence().reads(SLOTS)) == 4
+    assert len(divergence().reads(Wiring(SLOTS))) == 4
 
 
 def readings(holds: bool | None) -> Reading:
@@ -191,7 +194,8 @@ def readings(holds: bool | None) -> Reading:
 
 def walked(samples: Sequence[tuple[int, bool | None]], lasting: int) -> list[Finding]:
     """The findings of samples at (seconds, holds), with `for: lasting`."""
-    check = OracleStaleness(slot="feed", heartbeat=1, for_=lasting, summary="{feed}: {value} of {limit}", place=HERE)
+    summary = "{feed}: {value} of {limit}"
+    check = OracleStaleness(slot="feed", heartbeat=1, for_=Span(seconds=lasting), summary=summary, place=HERE)
     found: list[Finding] = []
     for at, holds in samples:
         found.append(find("stale", "oracle_staleness", check, readings(holds), block(NOW + at), found))

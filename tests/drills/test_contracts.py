@@ -13,8 +13,8 @@ from incident_cli.abi import decode, encode, encode_call, parse_signature
 from incident_cli.drills.accounts import Account, Order, account, created_address
 from incident_cli.drills.artefacts import artefact
 from incident_cli.drills.engine import Engine
-from incident_cli.drills.engine_values import Receipt, Reverted
 from incident_cli.evm import ZERO, Address, keccak
+from tests.drills.bench import Chain
 
 ETH, BTC = b"E" * 32, b"B" * 32
 UNIT, CALL, PRICE = 10**6, 10**6, 10**8
@@ -23,10 +23,9 @@ SHUT, PAUSED = "the exchange is shut down", "the market is paused"
 
 
 @dataclass
-class Bench:
+class Bench(Chain):
     """The contracts alone on a chain, every role an ordinary account."""
 
-    engine: Engine
     guardian: Account
     governance: Account
     reporter: Account
@@ -37,34 +36,6 @@ class Bench:
     timelock: Address
     feeds: dict[bytes, Address]
     references: dict[bytes, Address]
-
-    def do(self, sender: Account, to: Address, function: str, *args: object, seconds: int = 12) -> Receipt:
-        data = encode_call(parse_signature(function), args)
-        order = Order(1, self.engine.nonce(sender.address), to, data, 2_000_000)
-        mined = self.engine.mine([sender.transaction(order)], self.engine.head.timestamp + seconds)
-        return mined.receipts[0]
-
-    def done(self, sender: Account, to: Address, function: str, *args: object, seconds: int = 12) -> Receipt:
-        receipt = self.do(sender, to, function, *args, seconds=seconds)
-        assert receipt.status == 1, function
-        return receipt
-
-    def refused(self, sender: Account, to: Address, function: str, *args: object) -> str:
-        with pytest.raises(Reverted) as caught:
-            self.engine.call(to, encode_call(parse_signature(function), args), sender=sender.address)
-        return str(decode(["string"], caught.value.data[4:])[0])
-
-    def view(self, to: Address, function: str, *args: object) -> object:
-        signature = parse_signature(function)
-        return decode(signature.output_types, self.engine.call(to, encode_call(signature, args)))[0]
-
-    def number(self, to: Address, function: str, *args: object) -> int:
-        found = self.view(to, f"{function} returns (uint256)", *args)
-        assert isinstance(found, int)
-        return found
-
-    def wait(self, seconds: int) -> None:
-        self.engine.mine([], self.engine.head.timestamp + seconds)
 
     def is_conserved(self) -> bool:
         held = self.number(self.token, "balanceOf(address)", self.exchange)
@@ -85,7 +56,7 @@ def build() -> Bench:
         send(to, encode_call(parse_signature(function), args))
 
     token = send(None, artefact("usd_token").creation())
-    timelock = send(None, artefact("timelock").creation([governance.address, 3_600]))
+    timelock = send(None, artefact("timelock").creation([[governance.address, bob.address], [guardian.address], 3_600]))
     feeds = {one: send(None, artefact("price_feed").creation([reporter.address, "feed"])) for one in (ETH, BTC)}
     references = {one: send(None, artefact("price_feed").creation([reporter.address, "ref"])) for one in (ETH, BTC)}
     markets = [(one, feeds[one], references[one], 100 * PRICE, 2 * PRICE) for one in (ETH, BTC)]
@@ -305,7 +276,7 @@ def test_the_timelock_hashes_waits_executes_and_cancels(bench: Bench) -> None:
     hashed, state = keccak(encode(kinds, operation)), "getOperationState(bytes32)"
     assert bench.view(lock, f"hashOperation({','.join(kinds)}) returns (bytes32)", *operation) == hashed
     schedule, execute = f"schedule({','.join(kinds)},uint256)", f"execute({','.join(kinds)})"
-    assert "only the proposer" in bench.refused(bench.alice, lock, schedule, *operation, 3_600)
+    assert "only a proposer" in bench.refused(bench.guardian, lock, schedule, *operation, 3_600)
     assert "too short" in bench.refused(proposer, lock, schedule, *operation, 3_599)
     bench.done(proposer, lock, schedule, *operation, 3_600)
     assert bench.number(lock, state, hashed) == 1
@@ -321,6 +292,19 @@ def test_the_timelock_hashes_waits_executes_and_cancels(bench: Bench) -> None:
     assert "not pending" in bench.refused(proposer, lock, "cancel(bytes32)", hashed)
 
 
+def test_the_timelock_shows_its_roles_as_openzeppelin_does(bench: Bench) -> None:
+    lock, has = bench.timelock, "hasRole(bytes32,address) returns (bool)"
+    roles = {name: keccak(name.encode()) for name in ("PROPOSER_ROLE", "CANCELLER_ROLE", "EXECUTOR_ROLE")}
+    for name, role in roles.items():
+        assert bench.view(lock, f"{name}() returns (bytes32)") == role
+    proposers, council = (bench.governance.address, bench.bob.address), bench.guardian.address
+    assert all(bench.view(lock, has, roles["PROPOSER_ROLE"], one) for one in proposers)
+    assert all(bench.view(lock, has, roles["CANCELLER_ROLE"], one) for one in (*proposers, council))
+    assert not bench.view(lock, has, roles["PROPOSER_ROLE"], council)
+    assert not bench.view(lock, has, roles["CANCELLER_ROLE"], bench.alice.address)
+    assert bench.view(lock, has, roles["EXECUTOR_ROLE"], ZERO)
+
+
 def test_a_cancelled_operation_is_unset_and_a_failing_one_stays_ready(bench: Bench) -> None:
     lock, proposer = bench.timelock, bench.governance
     kinds = ["address", "uint256", "bytes", "bytes32", "bytes32"]
@@ -328,8 +312,8 @@ def test_a_cancelled_operation_is_unset_and_a_failing_one_stays_ready(bench: Ben
     operation = (bench.exchange, 0, parse_signature("shutdown()").selector, bytes(32), bytes(32))
     hashed = keccak(encode(kinds, operation))
     bench.done(proposer, lock, schedule, *operation, 3_600)
-    assert "only the proposer" in bench.refused(bench.alice, lock, "cancel(bytes32)", hashed)
-    bench.done(proposer, lock, "cancel(bytes32)", hashed)
+    assert "only a canceller" in bench.refused(bench.alice, lock, "cancel(bytes32)", hashed)
+    bench.done(bench.guardian, lock, "cancel(bytes32)", hashed)
     assert bench.number(lock, "getOperationState(bytes32)", hashed) == 0
     bench.done(proposer, lock, schedule, *operation, 3_600)
     bench.wait(3_600)

@@ -187,6 +187,13 @@ def test_a_bad_transaction_takes_the_good_ones_before_it_along() -> None:
     assert engine.head.number == 0 and engine.receipt("0x" + keccak(RAWS[0]).hex()) is None
 
 
+def test_a_known_sender_changes_nothing_but_the_work() -> None:
+    raw = sent()
+    plain = chain().mine([raw])
+    known = chain().mine([raw], senders={raw: plain.receipts[0].sender})
+    assert known == plain
+
+
 def test_legacy_transactions_are_the_senders_own() -> None:
     engine = chain()
     assert engine.mine([sent(0, legacy=True)]).receipts[0].sender == SENDER

@@ -12,6 +12,8 @@ ATTACK = Scenario(
     "moved", "T", "oracle-divergence", "ETH-USD", "contained", (Fault("feed-moved", "ETH-USD", 2, -900),), attacker=True
 )
 ALARM = Scenario("alarm", "T", "oracle-divergence", "ETH-USD", "stood-down", ())
+KEY = Scenario("key", "T", "compromised-key", "ETH-USD", "contained", (Fault("hostile-operation", None, 2),))
+SHAKEN_FOR_NOTHING = Scenario("calm", "T", "r", "ETH-USD", "stood-down", (Fault("feed-shaken", "ETH-USD", 2, 50),))
 BLOCKS = 8
 
 
@@ -28,6 +30,7 @@ def test_without_containment_everything_is_lost_and_nothing_avoided(attacked: Wo
     found = losses(attacked, None, None)
     assert (found.before_detection, found.until_contained, found.avoided) == (gain_at(attacked, BLOCKS), 0, None)
     assert found.before_detection > 0
+    assert found.at_stake
 
 
 @pytest.mark.parametrize("detected", [2, 4, 6])
@@ -46,6 +49,7 @@ def test_without_an_attacker_nothing_is_lost_or_saved() -> None:
     world.advance()
     found = losses(world, world.history[0].block, world.history[1].block)
     assert (found.before_detection, found.until_contained, found.avoided) == (0, 0, 0)
+    assert not found.at_stake
 
 
 def test_heights_stay_within_the_history(attacked: World) -> None:
@@ -68,6 +72,11 @@ def test_money_is_printed_as_decimal_text_of_base_units(attacked: World) -> None
         (ATTACK, "stood-down", "Wrong"),
         (ALARM, "contained", "Wrong"),
         (ATTACK, "not-contained", "Not contained: skipped pause."),
+        (ATTACK, "contained", "Right: the market had"),
+        (KEY, "contained", "Right: it had"),
+        (KEY, "stood-down", "Wrong: it had"),
+        (SHAKEN_FOR_NOTHING, "stood-down", "Right: nothing"),
+        (SHAKEN_FOR_NOTHING, "contained", "Wrong: nothing"),
     ],
 )
 def test_the_sentence_says_whether_it_was_right(scenario: Scenario, ending: str, begins: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from incident_cli.drills.scenario import Fault
 from incident_cli.drills.script import find_script, load_script
 from incident_cli.errors import Misused
 from incident_cli.runbook.load import load_runbook
@@ -39,8 +40,9 @@ def test_a_shipped_scenario_rehearses_a_shipped_runbook(path: Path) -> None:
     runbook = load_runbook(find_runbook(scenario.runbook)).runbook
     assert scenario.id == path.stem
     assert set(scenario.answers) <= {step.id for step in runbook.steps}
-    assert scenario.market in {fault.market for fault in scenario.faults}
-    assert scenario.attacker is (scenario.intended == "contained")
+    markets = {fault.market for fault in scenario.faults}
+    assert scenario.market in markets or markets == {None}
+    assert scenario.intended == "contained" or not scenario.attacker
 
 
 def test_the_issue_s_scenarios_are_shipped() -> None:
@@ -69,6 +71,8 @@ def test_a_scenario_is_read_as_it_is_written(tmp_path: Path) -> None:
         ('move: "-12%"', "move: far", "basis points"),
         ("intended: contained", "intended: fine", "intended"),
         ("attacker: true", "attackers: true", "attackers"),
+        ("attacker: true", "appetite: 0", "appetite"),
+        ("attacker: true", "appetite: 1001", "appetite"),
         ("title: A feed is pushed away\n", "", "title"),
         ("faults:\n", "faults: 3\nother:\n", "faults"),
     ],
@@ -80,6 +84,48 @@ def test_a_wrong_scenario_is_refused_by_name(old: str, new: str, said: str, tmp_
         load_script(path)
     assert caught.value.exit_code == 2
     assert said in str(caught.value.message) and "good.yaml" in caught.value.message
+
+
+NEW_FAULTS = (
+    ("feed-shaken, market: ETH-USD, move: 4%", Fault("feed-shaken", "ETH-USD", 4, 400)),
+    ('price-crash, market: BTC-USD, move: "-3%", lasts: 8', Fault("price-crash", "BTC-USD", 4, -300, 8)),
+    ("withdrawal-rush, move: 8%", Fault("withdrawal-rush", None, 4, 800)),
+    ("surface-bent, market: SOL-USD, move: 25%", Fault("surface-bent", "SOL-USD", 4, 2_500)),
+    ("buffer-spent, market: ETH-USD, move: 100%", Fault("buffer-spent", "ETH-USD", 4, 10_000)),
+    ("hostile-operation", Fault("hostile-operation", None, 4)),
+    ("lane-cursed, lasts: 3", Fault("lane-cursed", None, 4, 0, 3)),
+)
+
+
+@pytest.mark.parametrize(("written_as", "fault"), NEW_FAULTS)
+def test_a_fault_has_the_keys_that_mean_something(written_as: str, fault: Fault, tmp_path: Path) -> None:
+    old = 'feed-moved, market: ETH-USD, at_block: 4, move: "-12%", lasts: 9'
+    text = GOOD.replace(old, f"{written_as}, at_block: 4").replace("attacker: true", "appetite: 50")
+    scenario = load_script(written(tmp_path, text)).scenario
+    assert (scenario.faults, scenario.appetite, scenario.attacker) == ((fault,), 50, False)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("feed-shaken, move: 4%", "feed-shaken needs market"),
+        ("surface-bent, market: ETH-USD", "surface-bent needs move"),
+        ("price-crash", "price-crash needs market"),
+        ("withdrawal-rush", "withdrawal-rush needs move"),
+        ("withdrawal-rush, market: ETH-USD, move: 1%", "withdrawal-rush has no market"),
+        ("lane-cursed, move: 1%", "lane-cursed has no move"),
+        ("hostile-operation, lasts: 3", "happens in one block"),
+        ("hostile-operation, market: ETH-USD", "hostile-operation has no market"),
+        ("withdrawal-rush, move: 101%", "at most 100%"),
+        ('buffer-spent, market: ETH-USD, move: "-1%"', "more than 0%"),
+    ],
+)
+def test_a_key_that_means_nothing_is_refused_and_one_that_is_missing_named(
+    entry: str, said: str, tmp_path: Path
+) -> None:
+    old = 'feed-moved, market: ETH-USD, at_block: 4, move: "-12%", lasts: 9'
+    with pytest.raises(Misused, match=said):
+        load_script(written(tmp_path, GOOD.replace(old, f"{entry}, at_block: 4")))
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

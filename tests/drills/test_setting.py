@@ -44,5 +44,20 @@ def test_as_a_file_it_names_the_chain_and_where_it_is_served(world: World, tmp_p
     assert set(deployment.markets) == {"ETH-USD", "BTC-USD", "SOL-USD"}
 
 
+def test_every_contract_a_runbook_may_watch_has_a_slot(world: World) -> None:
+    deployment, at = sound(parse_document(deployment_text(world).encode(), "drill deployment")), world.addresses
+    found = {name: dict(slot.addresses) for name, slot in deployment.slots.items()}
+    assert found == {
+        "exchange": {"exchange": at.exchange},
+        "council": {"safe": at.council},
+        "governance": {"timelock": at.timelock, "proposer": at.governance},
+        "margin": {"margin": at.margin},
+        "marks": {"marks": at.marks},
+        "rmn": {"rmn": at.rmn},
+        "token": {"token": at.token},
+    }
+    assert all(world.engine.code(address) for slot in found.values() for address in slot.values())
+
+
 def test_the_same_world_gives_the_same_file(world: World) -> None:
     assert deployment_text(world) == deployment_text(World.build(5, world.scenario))

@@ -53,12 +53,14 @@ PAGES: dict[str | None, tuple[int, bytes, dict[str, str]]] = {
 class Node:
     """A node whose answers are a function; `fault`, where set, spoils every exchange. Use it as a context manager.
 
-    `spare_singles` leaves single requests whole: a node that refuses batches only.
+    `spare_singles` leaves single requests whole: a node that refuses batches only. `spare_first` leaves so many
+    exchanges whole: a node that breaks in the middle of a round.
     """
 
     def __init__(self, answer: Answer, fault: Fault | None = None) -> None:
         self.answer, self.fault = answer, fault
         self.spare_singles = False
+        self.spare_first = 0
         self.exchanges = 0
         self.connections = 0
         self.requests: list[Request] = []
@@ -77,6 +79,11 @@ class Node:
     def endpoint(self, name: str = "node-a", **options: Any) -> HttpEndpoint:
         """A client of this node with short time-outs."""
         return HttpEndpoint(self.url, name=name, **{"connect_seconds": 1, "read_seconds": 2, **options})
+
+    @property
+    def active_fault(self) -> Fault | None:
+        """The fault, where it spoils the present exchange."""
+        return self.fault if self.exchanges > self.spare_first else None
 
     def __enter__(self) -> Node:
         self._thread.start()
@@ -146,27 +153,27 @@ def handler_of(node: Node) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
 
         def reply(self, body: Any, answers: list[dict[str, Any]]) -> None:
             spared = node.spare_singles and not isinstance(body, list)
-            spoiled = answers if spared else spoiled_json(node.fault, answers)
+            spoiled = answers if spared else spoiled_json(node.active_fault, answers)
             text = json.dumps(spoiled if isinstance(body, list) else single(spoiled)).encode()
-            if node.fault in PAGES:
-                self.whole(*PAGES[node.fault])
-            elif node.fault in ("truncated", "truncated chunk"):
+            if node.active_fault in PAGES:
+                self.whole(*PAGES[node.active_fault])
+            elif node.active_fault in ("truncated", "truncated chunk"):
                 self.broken(text)
-            elif node.fault in ("silent", "drip", "drip headers"):
+            elif node.active_fault in ("silent", "drip", "drip headers"):
                 self.slow()
-            elif node.fault == "reset":
+            elif node.active_fault == "reset":
                 self.close_connection = True
-            elif node.fault == "encoded":
+            elif node.active_fault == "encoded":
                 self.whole(200, text, {"content-encoding": "gzip"})
-            elif node.fault == "infinity":
+            elif node.active_fault == "infinity":
                 self.whole(200, text.replace(b'"result": ', b'"result": Infinity, "x": '))
             else:
                 self.whole(200, text)
 
         def slow(self) -> None:
-            if node.fault == "silent":
+            if node.active_fault == "silent":
                 node.closing.wait(30)
-            elif node.fault == "drip":
+            elif node.active_fault == "drip":
                 self.head(200, {"content-length": "100000"})
             else:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
@@ -175,7 +182,7 @@ def handler_of(node: Node) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one 
                 self.wfile.flush()
 
         def broken(self, text: bytes) -> None:
-            if node.fault == "truncated":
+            if node.active_fault == "truncated":
                 self.head(200, {"content-length": str(len(text) + 50)})
                 self.wfile.write(text)
             else:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incident_cli.abi import parse_signature
-from incident_cli.checks.check import Finding, Reading, SourceReading, Verdict
+from incident_cli.checks.check import Finding, Reading, SourceReading, Verdict, Wiring
 from incident_cli.evm import Address, Block, CallRead, Missing, Read, Snapshot
 from incident_cli.expression import Unknown, parse
 from incident_cli.incident.conditions import Conditions, judge, lasting, reads_needed
@@ -21,8 +21,8 @@ EXCHANGE = Address("0x" + "0" * 39 + "1")
 NOW = 1_700_000_000
 LETTERS = {"q": Verdict.QUIET, "p": Verdict.PENDING, "f": Verdict.FIRING, "u": Verdict.UNKNOWN}
 HOLDS = {"q": False, "p": True, "f": True, "u": None}
-PAUSED = CallRead(EXCHANGE, parse_signature("marketPaused(bytes32 market) returns (bool)"), (b"\x11" * 32,))
-DOWN = CallRead(EXCHANGE, parse_signature("shutDown() returns (bool)"))
+PAUSED = CallRead(EXCHANGE, parse_signature("marketPaused(bytes32 market) returns (bool)"), (b"\x11" * 32,), "ethereum")
+DOWN = CallRead(EXCHANGE, parse_signature("shutDown() returns (bool)"), (), "ethereum")
 
 
 def block(at: int) -> Block:
@@ -39,9 +39,10 @@ def conditions(letters: str = "", answers: dict[Read, Any] | None = None) -> Con
     protocol = Catalog().find("drill-exchange")
     assert protocol is not None
     slots = {"exchange": BoundSlot("exchange", protocol, "ethereum", {"exchange": EXCHANGE})}
+    values = {"market": Market("ETH-USD", b"\x11" * 32), "max": 150}
     history = [finding(one, at * 12) for at, one in enumerate(letters)]
     snapshot = None if answers is None else Snapshot(block(0), answers)
-    return Conditions({"market": Market("ETH-USD", b"\x11" * 32), "max": 150}, slots, {"stale": history}, snapshot)
+    return Conditions(Wiring(slots, values), {"stale": history}, snapshot)
 
 
 def said(source: str, letters: str = "", answers: dict[Read, Any] | None = None) -> str:

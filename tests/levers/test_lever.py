@@ -209,3 +209,35 @@ def test_true_is_not_one_at_any_depth() -> None:
     assert not same((True, (0,)), (1, (False,)))
     assert not same((1,), (1, 2))
     assert same((True, ("a", b"")), (True, ("a", b"")))
+
+
+CANCELLER = bytes.fromhex("fd643c72710c63c0180259aba6b2d05451e3591a24e58b62239378085726f783")
+OPERATION = b"\x77" * 32
+
+
+def cancel(by: Address = COUNCIL) -> Pull:
+    protocol = Catalog().find("timelock")
+    assert protocol is not None
+    addresses = {"timelock": EXCHANGE, "proposer": GOVERNANCE}
+    return Pull(BoundSlot("governance", protocol, "ethereum", addresses), "cancel_operation", {"id": OPERATION}, by)
+
+
+def answers(state: int, holds: bool) -> Snapshot:
+    found = needed(cancel())
+    return Snapshot(BLOCK, {found["operation_state"]: (state,), found["canceller"]: (holds,)})
+
+
+def test_a_role_is_asked_of_the_account_that_pulls() -> None:
+    reads = needed(cancel())
+    assert set(reads) == {"operation_state", "canceller"}
+    assert reads["canceller"].args == (CANCELLER, COUNCIL)
+    assert needed(cancel(GOVERNANCE))["canceller"].args == (CANCELLER, GOVERNANCE)
+
+
+def test_an_operation_is_cancelled_by_a_canceller_alone_and_for_good() -> None:
+    made = plan(cancel(), answers(1, holds=True))
+    assert (made.call.to, made.call.args, made.undo, made.satisfied) == (EXCHANGE, (OPERATION,), None, False)
+    assert [one.value for one in made.expect] == [0]
+    assert plan(cancel(), answers(0, holds=False)).satisfied
+    with pytest.raises(Refused, match="canceller does not hold"):
+        plan(cancel(), answers(1, holds=False))

@@ -16,7 +16,7 @@ from incident_cli.protocols.slot import BoundSlot, Market, abi_value
 from incident_cli.units import Amount, Token
 
 CONTRACTS = SHIPPED.parent / "drills" / "contracts"
-SHIPPED_NAMES = ["chainlink-feed", "drill-exchange", "safe", "timelock"]
+SHIPPED_NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 
 BROKEN = """protocol: broken
 source: nowhere
@@ -64,7 +64,20 @@ def of_abi(entry: dict[str, Any]) -> Signature:
 
 def functions(artefact: str) -> dict[str, Signature]:
     abi = json.loads((CONTRACTS / f"{artefact}.json").read_text())["abi"]
-    return {one["name"]: of_abi(one) for one in abi if one["type"] == "function"}
+    found = [of_abi(one) for one in abi if one["type"] == "function"]
+    return {one.canonical: one for one in found}
+
+
+def events(artefact: str) -> dict[str, list[bool]]:
+    """Each event's canonical form, and which of its inputs are indexed."""
+    abi = json.loads((CONTRACTS / f"{artefact}.json").read_text())["abi"]
+    return {
+        f"{one['name']}({','.join(part['type'] for part in one['inputs'])})": [
+            part["indexed"] for part in one["inputs"]
+        ]
+        for one in abi
+        if one["type"] == "event"
+    }
 
 
 def test_every_shipped_protocol_file_is_sound() -> None:
@@ -74,17 +87,25 @@ def test_every_shipped_protocol_file_is_sound() -> None:
 
 @pytest.mark.parametrize(
     ("name", "artefact"),
-    [("drill-exchange", "options_exchange"), ("timelock", "timelock"), ("chainlink-feed", "price_feed")],
+    [
+        ("drill-exchange", "options_exchange"),
+        ("drill-margin", "margin_market"),
+        ("drill-options", "option_marks"),
+        ("timelock", "timelock"),
+        ("chainlink-feed", "price_feed"),
+        ("ccip-rmn", "rmn"),
+        ("token", "usd_token"),
+    ],
 )
 def test_every_signature_is_the_contracts_own(name: str, artefact: str) -> None:
     protocol, known = shipped(name), functions(artefact)
     for read in protocol.reads.values():
-        contract = known[read.call.name]
-        assert read.call.canonical == contract.canonical
-        assert read.call.output_types == contract.output_types
+        assert read.call.output_types == known[read.call.canonical].output_types
     for lever in protocol.levers.values():
-        assert lever.call.canonical == known[lever.call.name].canonical
-        assert lever.call.inputs == known[lever.call.name].inputs, "arguments are filled by their ABI names"
+        assert lever.call.inputs == known[lever.call.canonical].inputs, "arguments are filled by their ABI names"
+    for event in protocol.events.values():
+        logged = events(artefact)[event.event.canonical]
+        assert [one.indexed for one in event.event.inputs] == logged
 
 
 def test_every_expectation_of_a_shipped_lever_is_a_read_of_one_output() -> None:
@@ -228,3 +249,56 @@ def test_a_lever_proves_its_effect_names_its_writes_and_fits_its_types(
     path.write_text(SOUND.replace(before, after, 1))
     _, document = load_protocol(path)
     assert [one.code for one in document.problems] == wanted
+
+
+FIXED = """protocol: fixed
+source: nowhere
+slots: {lock: address}
+reads:
+  canceller:
+    on: lock
+    call: "hasRole(bytes32 role, address account) returns (bool)"
+    with: {role: "'0xfd643c72710c63c0180259aba6b2d05451e3591a24e58b62239378085726f783'", account: by}
+  state: {on: lock, call: "state(bytes32 id) returns (uint8)"}
+levers:
+  cancel:
+    does: cancels
+    scope: function
+    args: {id: {type: bytes32}}
+    on: lock
+    call: "cancel(bytes32 id)"
+    expect: {state: "0"}
+    writes: [lock]
+    role: {when: canceller}
+    irreversible: true
+"""
+
+
+def test_a_read_may_fix_its_parameters_by_literals_and_by_the_caller() -> None:
+    canceller, state = (shipped("timelock").reads[name] for name in ("canceller", "operation_state"))
+    assert (canceller.parameters, canceller.needs_caller) == ((), True)
+    assert ([one.name for one in state.parameters], state.needs_caller) == (["id"], False)
+
+
+def test_a_fixed_read_asks_the_lever_for_the_rest_alone(tmp_path: Path) -> None:
+    path = tmp_path / "fixed.yaml"
+    path.write_text(FIXED)
+    protocol, document = load_protocol(path)
+    assert protocol is not None, document.report()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (", account: by}", "}", "argument-without-value"),
+        ("account: by", "acount: by", "unknown-argument"),
+        ("account: by", "account: id", "unknown-name"),
+        ("account: by", "account: firing(x)", "unknown-name"),
+        ("account: by", "account: 7", "wrong-type"),
+        ("085726f783'", "085726f7'", "wrong-type"),
+        ("\"'0xfd643c72710c63c0180259aba6b2d05451e3591a24e58b62239378085726f783'\"", '"True"', "wrong-type"),
+    ],
+)
+def test_a_read_that_is_fixed_wrongly_is_refused(old: str, new: str, code: str, tmp_path: Path) -> None:
+    assert old in FIXED
+    assert code in [found for _, found in problems(tmp_path, FIXED.replace(old, new))]

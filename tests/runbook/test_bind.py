@@ -142,7 +142,7 @@ def test_an_unknown_market_names_those_there_are(tmp_path: Path) -> None:
         (f'"{C}"', C.swapcase(), "never abbreviated"),
         ('rpc: [{url: "http://node.invalid"}]', "rpc: []", "at least one node"),
         ('rpc: [{url: "http://node.invalid"}]', "rpc: [{}]", "a node is either"),
-        ('[{url: "http://node.invalid"}]', '[{url: "http://node.invalid"}], quorum: 2', "only quorum: 1"),
+        ('[{url: "http://node.invalid"}]', '[{url: "http://node.invalid"}], quorum: 2', "quorum is from 1"),
         ("http://node.invalid", "file:///etc/passwd", "a URL begins with"),
         ("decimals: 6", "decimals: 77", "decimals are from 0 to 36"),
         ("name: test", "name: test\nauthority: []", "'authority' is no key here"),

@@ -182,3 +182,44 @@ def test_loading_a_runbook_loads_no_heavy_library() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=TESTS.parent)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "word"),
+    [
+        ("check: [stale]", "check: [stale, stal]", "unknown-check", "stal]"),
+        ("check: [stale]", 'check: ["stal"]', "unknown-check", "stal"),
+        ("goto stand_down", "goto stand_up", "unknown-step", "stand_up"),
+        ("goto stand_down", '"goto stand_up"', "unknown-step", "stand_up"),
+        ("by: council", "by: counci", "unknown-slot", "counci,"),
+        ("by: governance", "by: feed", "no-authority", "feed}"),
+        ("restore: pause", "restore: detect", "unknown-step", "detect,"),
+        ("exchange.pause_market", "exchange.pause_markt", "unknown-lever", "pause_markt"),
+        ("exchange.pause_market", "exchang.pause_market", "unknown-slot", "exchang."),
+        ("slot: feed", "slot: fed", "unknown-slot", "fed,"),
+        ("protocol: timelock", "protocol: timelok", "unknown-protocol", "timelok"),
+        ("max: 1h", "max: 1m", "bad-value", "5m"),
+        ("max: 1h", "min: 2h, max: 1h", "bad-value", "1h"),
+        ("by: governance", "by: governance, requires: stale > 0", "bad-expression", "stale >"),
+        ("by: governance", 'by: governance, requires: "wait > 0 and fire(wait)"', "bad-expression", "fire(wait)"),
+        ("by: governance", "by: governance, when: 'quiet(stale) or quiet(stal)'", "bad-expression", "stal)"),
+        ("by: governance", "by: governance, when: quiet(stale) or == 1", "bad-expression", "== 1"),
+    ],
+)
+def test_a_problem_points_at_the_word(tmp_path: Path, before: str, after: str, code: str, word: str) -> None:
+    text = BASE.replace(before, after, 1)
+    pointed = [
+        text.splitlines()[line - 1][column - 1 :]
+        for line, column, found, _ in problems(tmp_path, text)
+        if found == code
+    ]
+    assert pointed
+    assert all(one.startswith(word) for one in pointed), pointed
+
+
+def test_a_folded_expression_is_quoted_instead(tmp_path: Path) -> None:
+    text = BASE.replace(
+        "by: governance}", "by: governance}\n  - id: last\n    when: >-\n      quiet(stale)\n      and x\n    ask: Go?"
+    )
+    (found,) = problems(tmp_path, text)
+    assert found[2:] == ("bad-expression", "in 'quiet(stale) and x': there is no name `x` here")

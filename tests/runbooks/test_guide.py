@@ -18,11 +18,15 @@ from incident_cli.checks.registry import KINDS
 from incident_cli.document import WrongFile
 from incident_cli.drills.script import FaultEntry, ScenarioFile, load_script
 from incident_cli.flows.answers import AnswersFile, load_answers
+from incident_cli.flows.mutants import survey
+from incident_cli.flows.unit_testing import run_file
 from incident_cli.protocols.protocol import LeverDefinition, Protocol, ReadDefinition, load_protocol
 from incident_cli.runbook.bind import bind
+from incident_cli.runbook.cases import Case, CaseFile, Walk, load_cases
 from incident_cli.runbook.deployment import Chain, Deployment, MarketEntry, load_deployment
 from incident_cli.runbook.load import load_runbook
 from incident_cli.runbook.model import VERBS, Meta, Parameter, RunbookFile
+from incident_cli.runbook.recording_file import EventEntry, FeedEntry
 from tests.test_architecture import LEVELS
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +34,7 @@ PRODUCT = ROOT / "incident_cli"
 GUIDE = (ROOT / "runbooks" / "README.md").read_text("utf-8")
 HOUSE = (PRODUCT / "README.md").read_text("utf-8")
 EXAMPLE = re.compile(r"<!-- (\w+): ([\w.-]+) -->\n```yaml\n(.*?)```", re.DOTALL)
-FOLDERS = {"protocol": "protocols", "scenario": "drills"}
+FOLDERS = {"protocol": "protocols", "scenario": "drills", "test": "tests"}
 # What a fragment leaves out: the slots its lines speak of, and a step where there is none.
 AROUND = """schema: incident/v1
 id: around
@@ -76,14 +80,14 @@ def written(tmp_path: Path) -> Path:
 def test_every_yaml_block_is_an_example() -> None:
     kinds = [kind for kind, _, _ in examples()]
     assert len(kinds) == GUIDE.count("```yaml")
-    assert {*kinds} == {"runbook", "deployment", "protocol", "scenario", "answers", "fragment"}
+    assert {*kinds} == {"runbook", "deployment", "protocol", "scenario", "answers", "test", "fragment"}
 
 
 def test_the_runbook_binds_to_the_deployment(written: Path) -> None:
     loaded = load_runbook(written / "feed-stopped.yaml")
     deployment, document = load_deployment(written / "production.yaml")
     bound = bind(loaded, deployment, document, "ETH-USD", {})
-    assert bound.checks["stale"].for_ == 12
+    assert bound.checks["stale"].for_.seconds == 12
     assert {step.verb for step in loaded.runbook.steps} == set(VERBS)
 
 
@@ -96,6 +100,13 @@ def test_the_scenario_and_the_answers_belong_to_the_runbook(written: Path) -> No
     runbook = load_runbook(written / "feed-stopped.yaml").runbook
     assert load_script(written / "drills" / "feed-stopped.yaml").scenario.runbook == runbook.id
     assert load_answers(written / "answers.yaml", runbook)["declare"] == "yes"
+
+
+def test_the_test_file_passes_and_notices_every_mutant(written: Path) -> None:
+    loaded = load_cases(written / "tests" / "feed-stopped.yaml")
+    assert [one.line for case in run_file(loaded).cases for one in case.failures] == []
+    tried = survey(loaded)
+    assert (tried.tried, [one.line for one in tried.survived]) == (5, [])
 
 
 @pytest.mark.parametrize(("place", "text"), [(name, text) for kind, name, text in examples() if kind == "fragment"])
@@ -135,13 +146,15 @@ RUNBOOK = between("## The runbook", "## The deployment")
 DEPLOYMENT = between("## The deployment", "## The protocol file")
 PROTOCOL = between("## The protocol file", "## The scenario")
 SCENARIO = between("## The scenario", "## The answers file")
-ANSWERS = between("## The answers file", "## Error codes")
+ANSWERS = between("## The answers file", "## Testing a runbook")
+TESTING = between("## Testing a runbook", "## Warnings of lint")
 SHAPES: list[tuple[type, str]] = [
     *((one, RUNBOOK) for one in (RunbookFile, Meta, Parameter, *VERBS.values(), *KINDS.values())),
     *((one, DEPLOYMENT) for one in (Deployment, Chain, MarketEntry)),
     *((one, PROTOCOL) for one in (Protocol, ReadDefinition, LeverDefinition)),
     *((one, SCENARIO) for one in (ScenarioFile, FaultEntry)),
     (AnswersFile, ANSWERS),
+    *((one, TESTING) for one in (CaseFile, Case, Walk, FeedEntry, EventEntry)),
 ]
 
 

@@ -279,6 +279,13 @@ def marketTerms(market: bytes32) -> Terms:
 
 @external
 @view
+def sharePrice() -> uint256:
+    # USDC units of the pool per share, 18 decimals
+    return self.pool * 10**18 // self.totalShares if self.totalShares > 0 else 10**18
+
+
+@external
+@view
 def withdrawalAvailable() -> uint256:
     return self._available()
 

@@ -1,8 +1,9 @@
 # pragma version 0.4.3
 # pragma evm-version cancun
 """
-@title The part of OpenZeppelin's TimelockController that a reopening needs
-@notice One proposer schedules and cancels; anybody executes what is due. Ids, states and events are OpenZeppelin's.
+@title The part of OpenZeppelin's TimelockController that a reopening and its defence need
+@notice Proposers schedule, cancellers cancel (every proposer is one), anybody executes what is due. Roles are fixed
+    at creation. Ids, roles, states and events are OpenZeppelin's.
 """
 
 event CallScheduled:
@@ -28,17 +29,33 @@ event CallExecuted:
 event Cancelled:
     id: indexed(bytes32)
 
-DONE: constant(uint256) = 1
+event RoleGranted:
+    role: indexed(bytes32)
+    account: indexed(address)
+    sender: indexed(address)
 
-proposer: public(immutable(address))
+HOLDERS: constant(uint256) = 4
+DONE: constant(uint256) = 1
+PROPOSER_ROLE: public(constant(bytes32)) = keccak256("PROPOSER_ROLE")
+CANCELLER_ROLE: public(constant(bytes32)) = keccak256("CANCELLER_ROLE")
+EXECUTOR_ROLE: public(constant(bytes32)) = keccak256("EXECUTOR_ROLE")
+
+proposer: public(immutable(address))  # the first of them
 getMinDelay: public(immutable(uint256))
 getTimestamp: public(HashMap[bytes32, uint256])
+hasRole: public(HashMap[bytes32, HashMap[address, bool]])
 
 
 @deploy
-def __init__(proposer_: address, minDelay: uint256):
-    proposer = proposer_
+def __init__(proposers: DynArray[address, HOLDERS], cancellers: DynArray[address, HOLDERS], minDelay: uint256):
+    proposer = proposers[0]
     getMinDelay = minDelay
+    for one: address in proposers:
+        self._grant(PROPOSER_ROLE, one)
+        self._grant(CANCELLER_ROLE, one)
+    for one: address in cancellers:
+        self._grant(CANCELLER_ROLE, one)
+    self._grant(EXECUTOR_ROLE, empty(address))  # nobody in particular: everybody
 
 
 @external
@@ -49,7 +66,7 @@ def __default__():
 
 @external
 def schedule(target: address, amount: uint256, data: Bytes[4096], predecessor: bytes32, salt: bytes32, delay: uint256):
-    assert msg.sender == proposer, "only the proposer schedules"
+    assert self.hasRole[PROPOSER_ROLE][msg.sender], "only a proposer schedules"
     assert delay >= getMinDelay, "the delay is too short"
     id: bytes32 = self._hash(target, amount, data, predecessor, salt)
     assert self._state(id) == 0, "the operation is already scheduled"
@@ -61,7 +78,7 @@ def schedule(target: address, amount: uint256, data: Bytes[4096], predecessor: b
 
 @external
 def cancel(id: bytes32):
-    assert msg.sender == proposer, "only the proposer cancels"
+    assert self.hasRole[CANCELLER_ROLE][msg.sender], "only a canceller cancels"
     assert self._state(id) in [1, 2], "the operation is not pending"
     self.getTimestamp[id] = 0
     log Cancelled(id=id)
@@ -112,6 +129,12 @@ def isOperationReady(id: bytes32) -> bool:
 @view
 def isOperationDone(id: bytes32) -> bool:
     return self._state(id) == 3
+
+
+@internal
+def _grant(role: bytes32, account: address):
+    self.hasRole[role][account] = True
+    log RoleGranted(role=role, account=account, sender=msg.sender)
 
 
 @internal

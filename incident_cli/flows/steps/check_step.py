@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from incident_cli.checks.check import Finding, Verdict
+from incident_cli.checks.check import Verdict, worst
 from incident_cli.errors import Waiting
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.session import Session
@@ -12,7 +12,6 @@ from incident_cli.flows.steps.ended import Ended, follow
 from incident_cli.incident.events import Event, Kind, Outcome, every
 from incident_cli.runbook.model import CheckStep, Step, Transition
 
-ORDER = (Verdict.FIRING, Verdict.UNKNOWN, Verdict.PENDING, Verdict.QUIET)  # firing wins, unknown is never quiet
 QUIET_SAMPLES = 2  # one quiet sample alone never stands an incident down
 CHOICES = (
     ("again", "judge the checks again"),
@@ -21,18 +20,12 @@ CHOICES = (
 )
 
 
-def worst(found: Sequence[Finding]) -> Verdict:
-    """The verdict of several checks together."""
-    verdicts = {one.verdict for one in found}
-    return next(verdict for verdict in ORDER if verdict in verdicts)
-
-
 def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     """Judge until it fires, is quiet twice, or the samples are used up; then follow the runbook, or ask."""
     assert isinstance(step, CheckStep), "the registry gives each verb its own step"
     taken, quiet = sum(1 for _ in every(present, Kind.FINDINGS)), 0
     while True:
-        verdict = worst(session.judge_checks(step.check, step))
+        verdict = worst([one.verdict for one in session.judge_checks(step.check, step)])
         taken, quiet = taken + 1, quiet + 1 if verdict is Verdict.QUIET else 0
         more = step.retry is not None and taken <= step.retry.max
         decided = decide(step, verdict, quiet, more)

@@ -9,7 +9,7 @@ from incident_cli.evm import CallRead, Snapshot, to_hex
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
-from incident_cli.flows.proposal import PlannedCall, demand, prepare
+from incident_cli.flows.proposal import PlannedCall, Preparer, demand, prepare
 from incident_cli.flows.reopening import reopening_of
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
@@ -27,17 +27,17 @@ CHOICES = (
 )
 
 
-def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
+def perform(session: Session, step: Step, present: Sequence[Event], prepare: Preparer = prepare) -> Ended:
     """Contain, unless everything is done already."""
     assert isinstance(step, ContainStep), "the registry gives each verb its own step"
     if not leg_of(session, step, LEG).is_confirmed and all(one.satisfied for one in plans(session, step)):
         session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
         return Ended(Outcome.SATISFIED)
-    proof = carry_out(session, step, LEG, lambda: draft(session, step))
+    proof = carry_out(session, step, LEG, lambda: draft(session, step, prepare))
     return Ended(Outcome.DONE, proof=proof)
 
 
-def draft(session: Session, step: ContainStep) -> Draft:
+def draft(session: Session, step: ContainStep, prepare: Preparer) -> Draft:
     """Everything read, planned, folded and simulated; firing is judged again before it may be confirmed."""
     planned = plans(session, step)
     wanted = [one for one in planned if not one.satisfied]
@@ -66,7 +66,7 @@ def plans(session: Session, step: ContainStep) -> list[Plan]:
     """Every lever of the step planned from values read at one block."""
     by = session.bound.slots[step.contain.by].addresses["safe"]
     pulls = [
-        Pull(session.bound.slots[slot], name, session.bound.lever_args(call), by)
+        Pull(session.bound.slots[slot], name, session.bound.lever_args(call, session.found()), by)
         for call in step.levers
         for slot, _, name in [call.lever.partition(".")]
     ]

@@ -8,6 +8,7 @@ is overwritten.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from incident_cli.checks.check import Verdict
@@ -17,7 +18,7 @@ from incident_cli.expression import Expression, Unknown
 from incident_cli.expression_syntax import LASTING
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.leg import leg_of
-from incident_cli.flows.proposal import PlannedCall, call_from_json, prepare, prove, show
+from incident_cli.flows.proposal import PlannedCall, Preparer, call_from_json, prepare, prove, show
 from incident_cli.flows.reopening import (
     DONE,
     SCHEDULED,
@@ -42,22 +43,31 @@ BLOCK_SECONDS = 12
 MOST_SAMPLES = 500
 
 
-def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way back: what is undone, the salt of its operations in a time-lock, and how its proposals are prepared."""
+
+    undo: Sequence[Mapping[str, Any]]
+    salt: bytes
+    prepare: Preparer
+
+
+def perform(session: Session, step: Step, present: Sequence[Event], prepare: Preparer = prepare) -> Ended:
     """Reopen once it is required to be quiet; nothing to restore where nothing was contained."""
     assert isinstance(step, RestoreStep), "the registry gives each verb its own step"
     contained = containments(session, step)
     if not contained:
         return Ended(Outcome.NOT_NEEDED)
-    undo = undo_records(contained)
+    way = Way(undo_records(contained), salt_of(contained), prepare)
     session.pace.recovered()
     if not any(event.kind is Kind.CONFIRMED for event in present):
         wait_until_required(session, step)
     slot = session.bound.slots[step.by]
     if slot.protocol.protocol == "timelock":
-        through_timelock(session, step, slot, undo, salt_of(contained))
+        through_timelock(session, step, slot, way)
     else:
-        carry_out(session, step, "restore", lambda: direct(session, step, slot, undo))
-    proof = prove(session, back_to(undo))
+        carry_out(session, step, "restore", lambda: direct(session, slot, way))
+    proof = prove(session, back_to(way.undo))
     return Ended(Outcome.DONE, proof=proof)
 
 
@@ -150,27 +160,25 @@ def unchanged_since(session: Session, records: Sequence[Mapping[str, Any]]) -> l
     return standing
 
 
-def direct(session: Session, step: RestoreStep, safe: BoundSlot, undo: Sequence[Mapping[str, Any]]) -> Draft:
+def direct(session: Session, safe: BoundSlot, way: Way) -> Draft:
     """One proposal of a Safe that may undo by itself."""
-    unchanged_since(session, undo)
-    calls = undo_calls(undo)
-    proposal = prepare(session, safe.addresses["safe"], calls, back_to(undo), ())
+    unchanged_since(session, way.undo)
+    calls = undo_calls(way.undo)
+    proposal = way.prepare(session, safe.addresses["safe"], calls, back_to(way.undo), ())
     return Draft(proposal, f"reopen {session.bound.market.name}", session.bound.market.name)
 
 
-def through_timelock(
-    session: Session, step: RestoreStep, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]], salt: bytes
-) -> None:
+def through_timelock(session: Session, step: RestoreStep, timelock: BoundSlot, way: Way) -> None:
     """Schedule, wait, execute. What an earlier attempt at this step did already is passed over."""
-    ids = [operation_id(one.call, salt) for one in undo_calls(undo)]
+    ids = [operation_id(one.call, way.salt) for one in undo_calls(way.undo)]
     if leg_of(session, step, "schedule").is_confirmed or not is_each(session, timelock, ids, SCHEDULED):
-        carry_out(session, step, "schedule", lambda: scheduling(session, step, timelock, undo, salt))
+        carry_out(session, step, "schedule", lambda: scheduling(session, timelock, way))
     if not leg_of(session, step, "execute").is_confirmed:
         if is_each(session, timelock, ids, (DONE,)):
             return
         wait_for_delay(session, timelock, ids)
         reconsider(session, step)
-    carry_out(session, step, "execute", lambda: executing(session, timelock, undo, salt))
+    carry_out(session, step, "execute", lambda: executing(session, timelock, way))
 
 
 def is_each(session: Session, timelock: BoundSlot, ids: Sequence[bytes], states: Sequence[int]) -> bool:
@@ -189,16 +197,14 @@ def reconsider(session: Session, step: RestoreStep) -> None:
         wait_until_required(session, step)
 
 
-def scheduling(
-    session: Session, step: RestoreStep, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]], salt: bytes
-) -> Draft:
+def scheduling(session: Session, timelock: BoundSlot, way: Way) -> Draft:
     """The proposal that schedules every undo; nothing changes until it is executed."""
-    standing = unchanged_since(session, undo)
+    standing = unchanged_since(session, way.undo)
     address, delay = timelock.addresses["timelock"], delay_of(session, timelock)
-    calls = [schedule_call(address, one, salt, delay) for one in undo_calls(undo)]
-    ids = [operation_id(one.call, salt) for one in undo_calls(undo)]
+    calls = [schedule_call(address, one, way.salt, delay) for one in undo_calls(way.undo)]
+    ids = [operation_id(one.call, way.salt) for one in undo_calls(way.undo)]
     expect = operation_states(timelock, ids, WAITING)
-    proposal = prepare(session, timelock.addresses["proposer"], calls, expect, standing)
+    proposal = way.prepare(session, timelock.addresses["proposer"], calls, expect, standing)
     name = session.bound.market.name
     return Draft(proposal, f"schedule the reopening of {name}", name)
 
@@ -221,12 +227,12 @@ def all_read(values: Sequence[object]) -> bool:
     return not any(isinstance(one, Missing) for one in values)
 
 
-def executing(session: Session, timelock: BoundSlot, undo: Sequence[Mapping[str, Any]], salt: bytes) -> Draft:
+def executing(session: Session, timelock: BoundSlot, way: Way) -> Draft:
     """The proposal that executes every scheduled undo."""
-    unchanged_since(session, undo)
-    address, planned = timelock.addresses["timelock"], undo_calls(undo)
-    calls = [execute_call(address, one, salt) for one in planned]
-    done = operation_states(timelock, [operation_id(one.call, salt) for one in planned], DONE)
-    proposal = prepare(session, timelock.addresses["proposer"], calls, [*back_to(undo), *done], ())
+    unchanged_since(session, way.undo)
+    address, planned = timelock.addresses["timelock"], undo_calls(way.undo)
+    calls = [execute_call(address, one, way.salt) for one in planned]
+    done = operation_states(timelock, [operation_id(one.call, way.salt) for one in planned], DONE)
+    proposal = way.prepare(session, timelock.addresses["proposer"], calls, [*back_to(way.undo), *done], ())
     name = session.bound.market.name
     return Draft(proposal, f"reopen {name}", name)

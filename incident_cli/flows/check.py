@@ -1,0 +1,241 @@
+"""`incident check`: judge a runbook's checks once, for one market or all, without opening an incident."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from incident_cli.binding import did_you_mean
+from incident_cli.chain.answers import parse_header
+from incident_cli.checks.check import Finding, Verdict, worst
+from incident_cli.errors import Misused, Refused, Unread
+from incident_cli.evm import BYTES32, Block, Snapshot
+from incident_cli.flows.clock import Clock
+from incident_cli.flows.connecting import Environment, reader_of
+from incident_cli.flows.judging import Bench, Judged, Wired, wired
+from incident_cli.flows.reading import Reader
+from incident_cli.runbook.bind import Bound, bind
+from incident_cli.runbook.deployment import Deployment, load_deployment
+from incident_cli.runbook.load import LoadedRunbook, load_runbook
+from incident_cli.runbook.model import Runbook
+from incident_cli.text import plain
+from incident_cli.transport import Request
+
+SCHEMA = "incident.check/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOrder:
+    """What is judged. `markets` None is every market of the deployment, empty its only one; `only` empty: every check."""
+
+    runbook: Path
+    deployment: Path
+    markets: Sequence[str] | None
+    only: Sequence[str]
+    params: Mapping[str, str]
+    block: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One market's runbook, bound."""
+
+    bound: Bound
+    checks: Mapping[str, Wired]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A check at a market, and what it came to."""
+
+    market: str
+    check: str
+    wired: Wired
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Everything that was judged, where, and through whom."""
+
+    runbook: str
+    deployment: str
+    posts: tuple[Post, ...]
+    snapshot: Snapshot
+    ages: Mapping[str, int | None]
+    reader: Reader
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all checks together: firing wins over unknown, unknown over pending and quiet."""
+        return worst([one.finding.verdict for one in self.posts])
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The block of each chain that was read; none where nothing was."""
+        return tuple(one for one in (self.snapshot.block, *self.snapshot.others.values()) if one.hash)
+
+
+def check(order: CheckOrder, environment: Environment, clock: Clock) -> CheckReport:
+    """Judge; raises WrongFile or Misused. A chain that cannot be read, or is another one, makes every check unknown."""
+    loaded = load_runbook(order.runbook)
+    deployment, document = load_deployment(order.deployment)
+    grounds = []
+    for market in markets_of(order, deployment):
+        bound = bind(loaded, deployment, document, market, order.params)
+        grounds.append(Ground(bound, chosen(loaded.runbook, wired(bound), order.only)))
+    reader = reader_of(grounds[0].bound, environment)
+    judged = judge(order, reader, named(grounds), int(clock.now().timestamp()))
+    return report(loaded, deployment, grounds, judged, reader, int(clock.now().timestamp()))
+
+
+def judge(order: CheckOrder, reader: Reader, checks: Mapping[str, Wired], now: int) -> Judged:
+    """The findings of one round; where there is no block at all, every one is unknown with the reason."""
+    try:
+        at = None if order.block is None else pinned(reader, order.block)
+        bench = Bench(reader, checks, lambda block: None if block is None or at else now - block.timestamp)
+        return bench.judge(list(checks), (), at)
+    except (Unread, Refused) as problem:
+        nowhere = Block(reader.chain, 0, "", 0)
+        findings = tuple(nothing_read(name, one, nowhere, problem.message) for name, one in checks.items())
+        return Judged(findings, Snapshot(nowhere))
+
+
+def nothing_read(name: str, one: Wired, nowhere: Block, problem: str) -> Finding:
+    """The finding of a check where nothing could be read."""
+    reading = replace(one.check.judge(one.wiring, Snapshot(nowhere)), holds=None, value=None, reason=problem)
+    return Finding(name, one.kind, Verdict.UNKNOWN, reading, nowhere)
+
+
+def markets_of(order: CheckOrder, deployment: Deployment) -> Sequence[str]:
+    """The markets asked for; raises Misused where there is none."""
+    markets = list(deployment.markets) if order.markets is None else list(dict.fromkeys(order.markets))
+    if not markets and len(deployment.markets) == 1:
+        return list(deployment.markets)
+    if not markets:
+        known = ", ".join(deployment.markets) or "none; add one under `markets:`"
+        raise Misused("no market was chosen", f"--all-markets, or --market with one of {deployment.name}: {known}")
+    return markets
+
+
+def chosen(runbook: Runbook, checks: Mapping[str, Wired], only: Sequence[str]) -> dict[str, Wired]:
+    """The checks asked for; raises Misused where one does not exist, or the runbook has none."""
+    for name in only:
+        if name not in checks:
+            raise Misused(
+                f"{plain(name, 60)!r} is no check of {runbook.id}{did_you_mean(name, checks)}",
+                f"checks: {', '.join(checks) or 'none'}",
+            )
+    if not checks:
+        raise Misused(f"{runbook.id} has no checks", "add one under `checks:`")
+    return {name: one for name, one in checks.items() if not only or name in only}
+
+
+def named(grounds: Sequence[Ground]) -> dict[str, Wired]:
+    """The checks of all markets, by `market/check`."""
+    return {
+        f"{ground.bound.market.name}/{name}": one for ground in grounds for name, one in ground.checks.items()
+    }
+
+
+def pinned(reader: Reader, said: str) -> Block:
+    """The block of that number or hash; raises Misused or Unread."""
+    if not (said.isascii() and said.isdigit() and len(said) <= 18) and not BYTES32.fullmatch(said):
+        raise Misused(f"{plain(said, 80)!r} is no block", "give a number, or the block's whole hash")
+    method = "eth_getBlockByNumber" if said.isdigit() else "eth_getBlockByHash"
+    wanted = hex(int(said)) if said.isdigit() else said.lower()
+    block = parse_header(reader.chain, reader.endpoint.exchange([Request(method, (wanted, False))])[0]).block
+    if (said.isdigit() and block.number != int(said)) or (not said.isdigit() and block.hash != said.lower()):
+        raise Unread(f"{reader.endpoint.name} answered with another block than {said}", "name another node")
+    return block
+
+
+def report(
+    loaded: LoadedRunbook,
+    deployment: Deployment,
+    grounds: Sequence[Ground],
+    judged: Judged,
+    reader: Reader,
+    now: int,
+) -> CheckReport:
+    """The posts in order; a check whose past is not known is unknown here, for nobody will judge it again."""
+    found = {one.check: settled(one, judged.unproven.get(one.check, "")) for one in judged.findings}
+    posts = tuple(
+        Post(ground.bound.market.name, name, one, found[f"{ground.bound.market.name}/{name}"])
+        for ground in grounds
+        for name, one in ground.checks.items()
+    )
+    ages = {one.chain: now - one.timestamp for one in (judged.snapshot.block, *judged.snapshot.others.values())}
+    return CheckReport(loaded.runbook.id, deployment.name, posts, judged.snapshot, ages, reader)
+
+
+def settled(finding: Finding, unproven: str) -> Finding:
+    """A pending finding whose past could not be read is unknown: it may have been firing for long."""
+    if not unproven or finding.verdict is not Verdict.PENDING:
+        return finding
+    reason = f"{finding.reading.reason}; how long is not known: {unproven}"
+    return replace(finding, verdict=Verdict.UNKNOWN, reading=replace(finding.reading, reason=reason))
+
+
+def to_json(found: CheckReport) -> dict[str, Any]:
+    """The object `incident check --json` prints."""
+    every = [found.reader.nodes, *found.reader.others.values()]
+    return {
+        "schema": SCHEMA,
+        "runbook": found.runbook,
+        "deployment": found.deployment,
+        "blocks": [
+            {
+                "chain": one.chain,
+                "number": one.number,
+                "hash": one.hash,
+                "timestamp": one.timestamp,
+                "age_seconds": found.ages[one.chain],
+            }
+            for one in found.blocks
+        ],
+        "nodes": [
+            {"name": name, "answered": name in nodes.answered, "problem": problem_of(nodes, name)}
+            for nodes in every
+            for name in nodes.names
+        ],
+        "requests": sum(one.requests for one in every),
+        "checks": [post_to_json(one) for one in found.posts],
+        "verdict": found.verdict.value,
+    }
+
+
+def problem_of(nodes: Any, name: str) -> str:
+    """Why a node failed, or what it said against the others."""
+    return plain(nodes.failures.get(name) or nodes.disagreements.get(name, ""), 300)
+
+
+def post_to_json(post: Post) -> dict[str, Any]:
+    """One check's part of the object; whole numbers are decimal text."""
+    finding = post.finding
+    reading = finding.reading
+    return {
+        "id": post.check,
+        "kind": finding.kind,
+        "market": post.market,
+        "verdict": finding.verdict.value,
+        "value": None if reading.value is None else str(reading.value),
+        "limit": str(reading.limit),
+        "unit": reading.unit,
+        "since_block": finding.since_block,
+        "sources": [
+            {
+                "name": one.name,
+                "independence": one.independence,
+                "value": None if one.value is None else str(one.value),
+                "updated_at": one.updated_at,
+                "problem": one.problem,
+            }
+            for one in reading.sources
+        ],
+        "reason": reading.reason,
+        "summary": finding.summary,
+        "false_positives": list(post.wired.check.false_positives),
+    }
