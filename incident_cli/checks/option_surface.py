@@ -65,7 +65,7 @@ class OptionSurface(Check):
             return Missing(f"{self.read} takes ({', '.join(takes)}): give {'a' if takes else 'no'} market")
         if self.market is None:
             return slot.read(self.read)
-        markets = [one for one in wiring.values.values() if isinstance(one, Market) and one.name == self.market]
+        markets = [one for one in wiring.values.values() if isinstance(one, Market) and one.name == str(self.market)]
         return slot.read(self.read, (markets[0],)) if markets else Missing(f"{self.market} is not the market here")
 
     def judge(self, wiring: Wiring, snapshot: Snapshot) -> Reading:

@@ -8,7 +8,6 @@ unless the test says otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from incident_cli.errors import Waiting
 from incident_cli.evm import (
@@ -82,7 +81,7 @@ class SeriesReader(Reader):
         if self.recording.source(read) is None and key[:2] in self.standing:
             return (self.standing[key[:2]],)
         found = self.recording.state(read, index)
-        return Missing(f"{read.signature.name}: {found.reason}") if found is NOT_GIVEN else found  # type: ignore[union-attr]
+        return Missing(f"{read.signature.name}: {found.reason}") if found is NOT_GIVEN else found
 
     def change(self, read: CallRead, value: object, at: int) -> None:
         """From a sample on, a read answers this."""
@@ -129,4 +128,4 @@ def standing(bound: Bound) -> dict[tuple[Address, str], object]:
 def safes_of(slot: BoundSlot) -> list[Address]:
     """The Safes of a slot: itself, or the one that proposes to a time-lock."""
     wanted = {"safe": "safe", "timelock": "proposer"}.get(slot.protocol.protocol)
-    return [cast(Address, slot.addresses[wanted])] if wanted is not None and wanted in slot.addresses else []
+    return [slot.addresses[wanted]] if wanted is not None and wanted in slot.addresses else []

@@ -15,7 +15,7 @@ from incident_cli.document import Items, Place, Text
 from incident_cli.errors import IncidentError
 from incident_cli.flows.judging import Bench, wired
 from incident_cli.flows.recorder import Recorder
-from incident_cli.flows.rehearsing import GivenAnswers, MemoryJournal, SeriesHands, SeriesClock, SeriesPace, Unseen
+from incident_cli.flows.rehearsing import GivenAnswers, MemoryJournal, SeriesClock, SeriesHands, SeriesPace, Unseen
 from incident_cli.flows.series_chain import SeriesReader
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps import contain_step, restore_step

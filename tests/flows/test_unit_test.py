@@ -271,5 +271,50 @@ def test_a_threshold_that_no_test_holds_survives(tmp_path: Path) -> None:
     assert len(list(mutants(loaded))) == 3
 
 
+WATCHING = """schema: incident/v1
+id: watching
+title: An operation that nobody announced
+meta: {owner: somebody, severity: SEV1}
+params: {market: {type: market}}
+slots: {governance: {protocol: timelock}, council: {protocol: safe}, exchange: {protocol: drill-exchange}}
+checks: {hostile: {kind: upstream, watch: [{what: timelock, slot: governance, window: 2d}]}}
+steps:
+  - {id: detect, check: [hostile], marks: detected}
+  - id: cancel
+    when: firing(hostile)
+    contain: {by: council, calls: [{lever: governance.cancel_operation, id: "{checks.hostile.operation_id}"}]}
+    confirm: {type: "cancel the hostile operation"}
+  - {id: prove, verify: ["governance.operation_state(checks.hostile.operation_id) == 0"], marks: contained}
+"""
+TIMELOCK = """schema: incident-test/v1
+runbook: watching
+market: ETH-USD
+reads: {governance.canceller(*): "true"}
+cases:
+  - name: an operation that nobody announced is found by its event, then by its state, and cancelled by its id
+    before: constant
+    reads: {governance.operation_state(0xID): "0 1x40"}
+    events:
+      governance.scheduled:
+        - at: 12s
+          values: {id: 0xID, index: 0, target: exchange, value: 0, data: 0x12345678, predecessor: 0xNO, delay: 3600}
+    expect:
+      - {at: 0s, hostile: quiet}
+      - {at: 12s, hostile: {verdict: firing, value: 1}}
+    walk:
+      answers: {cancel: cancel the hostile operation}
+      path: [detect, cancel, prove]
+      calls: ["governance.cancel_operation(id = 0xID)"]
+"""
+
+
+def test_events_second_rounds_and_values_found_by_a_check(tmp_path: Path) -> None:
+    (tmp_path / "watching.yaml").write_text(WATCHING)
+    path = tmp_path / "test.yaml"
+    path.write_text(TIMELOCK.replace("0xID", "0x" + "11" * 32).replace("0xNO", "0x" + "00" * 32))
+    result = run_file(load_cases(path))
+    assert [one.line for case in result.cases for one in case.failures] == []
+
+
 def test_the_first_sample_is_at_the_beginning_of_2026() -> None:
     assert GENESIS == 1_767_225_600
