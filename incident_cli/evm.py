@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NewType
 
-from incident_cli.units import Span
+from incident_cli.units import NO_SPAN, Span
 
 if TYPE_CHECKING:
     from incident_cli.abi import Signature
@@ -127,7 +127,7 @@ class LogsRead:
     event: EventSignature
     window: Span
     topics: tuple[str | None, ...] = ()
-    until: Span = Span()
+    until: Span = NO_SPAN
     chain: str = ""
 
 
@@ -194,7 +194,7 @@ class Snapshot:
     answers: Mapping[Read, tuple[object, ...] | Missing] = field(default_factory=dict)
     others: Mapping[str, Block] = field(default_factory=dict)
     past_blocks: Mapping[tuple[str, Span], Block] = field(default_factory=dict)
-    ago: Span = Span()
+    ago: Span = NO_SPAN
 
     def answer(self, read: Read) -> tuple[object, ...] | Missing:
         """The decoded outputs, or why there are none."""

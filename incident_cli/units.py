@@ -66,6 +66,9 @@ class Span:
         return format_span(self)
 
 
+NO_SPAN = Span()
+
+
 def parse_integer(text: str) -> int:
     """`1000`, `-3`, `250_000`; raises ValueError."""
     if not INTEGER.fullmatch(text):

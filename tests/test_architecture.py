@@ -36,7 +36,14 @@ LEVELS = (
 )
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 # Top-level files that are one room together: a value and its codec, a language and its parts.
-SAME_ROOM = {"abi": "evm", "abi_events": "evm", "expression_types": "expression", "expression_dimensions": "expression", "expression_syntax": "expression", "expression_values": "expression"}
+SAME_ROOM = {
+    "abi": "evm",
+    "abi_events": "evm",
+    "expression_dimensions": "expression",
+    "expression_syntax": "expression",
+    "expression_types": "expression",
+    "expression_values": "expression",
+}
 
 TERMINAL = {"rich", "typer", "questionary"}
 NETWORK = {"web3", "safe_eth", "eth_tester", "eth", "socket", "ssl", "urllib3", "http", "requests", "httpx", "aiohttp"}

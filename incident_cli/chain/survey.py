@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from incident_cli.chain.answers import Answer
 from incident_cli.chain.benchmark import read_benchmark
@@ -37,8 +38,9 @@ def survey(
     reads: Sequence[Read],
     at: Block | None = None,
     seconds: float = ROUND_SECONDS,
+    pinned: Mapping[str, Block] = MappingProxyType({}),
 ) -> Snapshot:
-    """The answers to `reads`, each chain at one block: `main` at `at` or its latest, the others at their latest.
+    """The answers to `reads`, each chain at one block: `main` at `at`, the others as `pinned`, else at their latest.
 
     Raises Unread (or Refused, for a node of another chain) where `main` cannot be read; on another chain that cannot
     be read, the reads are Missing with the reason. Chains without reads are not asked, `main` always is.
@@ -46,9 +48,10 @@ def survey(
     benchmarks = tuple(dict.fromkeys(read for read in reads if isinstance(read, BenchmarkRead)))
     by_chain = split(reads, main)
     spans = spans_elsewhere(reads, main)
+    blocks_at = {**pinned, main: at}
     works: dict[str, Callable[[], ChainSurvey]] = {
         name: functools.partial(
-            survey_chain, chains[name], some, at if name == main else None, spans if name == main else (), seconds
+            survey_chain, chains[name], some, blocks_at.get(name), spans if name == main else (), seconds
         )
         for name, some in by_chain.items()
         if name in chains

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from incident_cli.binding import BYTES32_KIND, EXPRESSION, IDENTIFIER, REFERENCE, SPAN
-from incident_cli.checks.check import Reading, Wiring
+from incident_cli.checks.check import Reading, Wanted, Wiring
 from incident_cli.checks.contract_state import PART, PROXY_SLOTS, ContractPart, Shown, shown_value
 from incident_cli.checks.measure import ChainValues, value_of
 from incident_cli.checks.window import MeasuredCheck, at, merged, moved, require_window
@@ -63,9 +63,10 @@ class Change(MeasuredCheck):
         for mention in self.value.reads if self.value else ():
             yield mention.name.partition(".")
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
-        """None: its value may be of any type, and its reads are required by name."""
-        yield from ()
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
+        """The value, of any type."""
+        if self.value is not None:
+            yield self.value, "value"
 
     def finds(self) -> Mapping[str, str]:
         """What it is and was, where the kind of that is known from the file alone."""

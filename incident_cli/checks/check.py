@@ -16,9 +16,10 @@ from incident_cli.document import Place
 from incident_cli.evm import BenchmarkRead, Block, Read, Snapshot
 from incident_cli.expression import Expression
 from incident_cli.protocols.slot import BoundSlot
-from incident_cli.units import Span, Token
+from incident_cli.units import NO_SPAN, Span, Token
 
 WHOLE_BPS = 10_000
+Wanted = Literal["truth", "number", "value"]  # what an expression must be; `value` is of any kind
 
 
 class Verdict(StrEnum):
@@ -122,6 +123,7 @@ def parse_samples(text: str) -> Samples:
 
 
 SAMPLES = Kind("samples", parse_samples)
+EVERY_SAMPLE = Samples(1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +136,8 @@ class Check:
     `depth`: judge this many blocks below the head, where a reorganisation no longer reaches.
     """
 
-    for_: Annotated[Span, SPAN] = Span()
-    samples: Annotated[Samples, SAMPLES] = Samples(1, 1)
+    for_: Annotated[Span, SPAN] = NO_SPAN
+    samples: Annotated[Samples, SAMPLES] = EVERY_SAMPLE
     clear_at: Annotated[int, BPS] = WHOLE_BPS
     keep_firing: Annotated[int, DURATION] = 0
     freshness: Annotated[int, DURATION] = 300
@@ -164,7 +166,7 @@ class Check:
         """The slots whose events it reads, each with the names of the events its protocol must have."""
         return {}
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """Every expression over the chain that it evaluates, and what each must be."""
         for one in fields(self):
             value = getattr(self, one.name)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from incident_cli.binding import BPS, EXPRESSION
-from incident_cli.checks.check import WHOLE_BPS, Reading, Wiring
+from incident_cli.checks.check import WHOLE_BPS, Reading, Wanted, Wiring
 from incident_cli.checks.measure import Measured, in_words, measure, of_one_unit
 from incident_cli.checks.window import MeasuredCheck
 from incident_cli.document import Place
@@ -55,7 +55,7 @@ class CollateralBuffer(MeasuredCheck):
         if self.warn is not None and self.warn <= self.min:
             raise ValueError("warn lies above min")
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """The funds and the loss."""
         for fund in self.funds:
             yield fund.value, "number"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from incident_cli.binding import EXPRESSION
-from incident_cli.checks.check import Reading, Wiring
+from incident_cli.checks.check import Reading, Wanted, Wiring
 from incident_cli.checks.measure import truth
 from incident_cli.checks.window import MeasuredCheck
 from incident_cli.evm import Missing, Snapshot
@@ -25,7 +25,7 @@ class Invariant(MeasuredCheck):
 
     holds: Annotated[Expression, EXPRESSION]
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """The condition."""
         yield self.holds, "truth"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from incident_cli.binding import Variants
 from incident_cli.checks.benchmark_source import BenchmarkSource
 from incident_cli.checks.chainlink_source import ChainlinkSource
-from incident_cli.checks.check import Check, SourceReading, Wiring
+from incident_cli.checks.check import Check, SourceReading, Wanted, Wiring
 from incident_cli.checks.price_source import PriceSource
 from incident_cli.checks.pyth_source import PythSource
 from incident_cli.checks.uniswap_source import UniswapSource
@@ -43,7 +43,7 @@ class PriceCheck(Check):
                 found[slot] = tuple(dict.fromkeys((*found.get(slot, ()), *reads)))
         return found
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """The expressions of its sources."""
         for one in self.used():
             for formula in one.formulas():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from incident_cli.binding import Variants
-from incident_cli.checks.check import Check, Reading, Wiring
+from incident_cli.checks.check import Check, Reading, Wanted, Wiring
 from incident_cli.checks.watch import Watch
 from incident_cli.checks.watch_lane import LaneWatch
 from incident_cli.checks.watch_next_price import NextPriceWatch
@@ -51,7 +51,7 @@ class Upstream(Check):
         """What each of them listens to."""
         return merged([one.events() for one in self.watch])
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """The expressions of each."""
         for one in self.watch:
             yield from one.formulas()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from incident_cli.checks.check import Reading, Wiring
+from incident_cli.checks.check import Reading, Wanted, Wiring
 from incident_cli.document import Place
 from incident_cli.evm import Missing, Read, Snapshot
 from incident_cli.expression import Expression
@@ -26,7 +25,7 @@ class Watch:
         """The slots whose events it reads, each with their names."""
         return {}
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """Every expression it evaluates."""
         yield from ()
 

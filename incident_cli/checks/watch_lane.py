@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from incident_cli.binding import EXPRESSION
-from incident_cli.checks.check import Reading, Wiring
+from incident_cli.checks.check import Reading, Wanted, Wiring
 from incident_cli.checks.measure import truth
 from incident_cli.checks.watch import Watch, unknown
 from incident_cli.checks.window import NOW, later_reads, reads_at
@@ -22,7 +22,7 @@ class LaneWatch(Watch):
 
     cursed: Annotated[Expression, EXPRESSION]
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """The curse."""
         yield self.cursed, "truth"
 

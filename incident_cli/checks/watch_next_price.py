@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from incident_cli.binding import BPS, EXPRESSION
-from incident_cli.checks.check import WHOLE_BPS, Reading, Wiring
+from incident_cli.checks.check import WHOLE_BPS, Reading, Wanted, Wiring
 from incident_cli.checks.measure import measure, of_one_unit
 from incident_cli.checks.watch import Watch, unknown
 from incident_cli.checks.window import NOW, later_reads, reads_at
@@ -27,7 +27,7 @@ class NextPriceWatch(Watch):
         if self.max <= 0:
             raise ValueError("max must be more than 0 bps")
 
-    def formulas(self) -> Iterator[tuple[Expression, Literal["truth", "number"]]]:
+    def formulas(self) -> Iterator[tuple[Expression, Wanted]]:
         """Both prices."""
         yield self.now, "number"
         yield self.next, "number"

@@ -171,7 +171,8 @@ class Rpc:
         addresses = [address_of(one) for one in listed(wanted.get("address"))]
         topics = [[hex_bytes(hash_of(one)) for one in listed(place)] or None for place in listed(wanted.get("topics"))]
         found = self.engine.logs(first, last, addresses, topics)
-        times = {number: self.engine.mined(number).block.timestamp for number in {one.receipt.block_number for one in found}}
+        numbers = {one.receipt.block_number for one in found}
+        times = {number: self.engine.mined(number).block.timestamp for number in numbers}
         return [{**log_json(one), "blockTimestamp": hex(times[one.receipt.block_number])} for one in found]
 
     def advance(self, seconds: int) -> Json:

@@ -68,8 +68,8 @@ class Fault:
 class Scenario:
     """A drill's script. `market` is the one a right answer contains; `answers` are rehearsed ones by step id.
 
-    `appetite` multiplies what the attacker wants to gain in a block. For `lived` seconds before the drill the feeds were
-    pushed every minute, so that a window of prices has a past.
+    `appetite` multiplies what the attacker wants to gain in a block. For `lived` seconds before the drill the feeds
+    were pushed every minute, so that a window of prices has a past.
     """
 
     id: str

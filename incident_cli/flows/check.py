@@ -28,7 +28,7 @@ SCHEMA = "incident.check/v1"
 
 @dataclass(frozen=True, slots=True)
 class CheckOrder:
-    """What is judged. `markets` None is every market of the deployment, empty its only one; `only` empty: every check."""
+    """What is judged. `markets` None: every market, empty: the deployment's only one; `only` empty: every check."""
 
     runbook: Path
     deployment: Path
@@ -135,9 +135,7 @@ def chosen(runbook: Runbook, checks: Mapping[str, Wired], only: Sequence[str]) -
 
 def named(grounds: Sequence[Ground]) -> dict[str, Wired]:
     """The checks of all markets, by `market/check`."""
-    return {
-        f"{ground.bound.market.name}/{name}": one for ground in grounds for name, one in ground.checks.items()
-    }
+    return {f"{ground.bound.market.name}/{name}": one for ground in grounds for name, one in ground.checks.items()}
 
 
 def pinned(reader: Reader, said: str) -> Block:

@@ -61,7 +61,8 @@ class Bench:
         depths = sorted({one.check.depth for one in chosen.values()})
         if at is not None or depths == [0]:
             return self.at_one_block(chosen, events, at)
-        parts = [self.at_depth({n: c for n, c in chosen.items() if c.check.depth == depth}, events, depth) for depth in depths]
+        groups = [(depth, {n: c for n, c in chosen.items() if c.check.depth == depth}) for depth in depths]
+        parts = [self.at_depth(some, events, depth) for depth, some in groups]
         found = {one.check: one for part in parts for one in part.findings}
         unproven = {name: why for part in parts for name, why in part.unproven.items()}
         remembered = tuple(record for part in parts for record in part.remembered)
@@ -109,7 +110,7 @@ class Bench:
     def read_more(self, snapshot: Snapshot, reads: Sequence[Read]) -> Snapshot:
         """The second round, at the block of the first."""
         try:
-            more = self.reader.read_at(reads, snapshot.block)
+            more = self.reader.read_at(reads, snapshot.block, snapshot.others)
         except Unread as problem:
             more = Snapshot(snapshot.block, {read: Missing(problem.message) for read in reads})
         answers = {**snapshot.answers, **more.answers}
@@ -154,10 +155,10 @@ class Bench:
         points = {name: points_of(check.check) for name, check in checks.items()}
         reads = [one for name, check in checks.items() for one in self.past_reads(check, points[name])]
         block = next(iter(found.values())).block
-        try:
-            snapshot = self.reader.read_at(reads, block)
-        except Unread as problem:
-            snapshot = Snapshot(block, {read: Missing(problem.message) for read in reads})
+        snapshot = self.read_more(Snapshot(block), reads)
+        further = [one for name, check in checks.items() for one in self.past_then(check, points[name], snapshot)]
+        if further:
+            snapshot = self.read_more(snapshot, further)
         return {
             name: self.with_past(check, found[name], history[name], [snapshot.back(one) for one in points[name]])
             for name, check in checks.items()
@@ -167,6 +168,19 @@ class Bench:
         """The reads of a check at every point; none where its own reads reach back in another unit."""
         try:
             return [past(read, point) for point in points for read in one.reads()]
+        except ValueError:
+            return []
+
+    def past_then(self, one: Wired, points: Iterable[Span], snapshot: Snapshot) -> list[Read]:
+        """The second round of a check at every point; none where it reaches back in another unit."""
+        views = [(point, snapshot.back(point)) for point in points]
+        try:
+            return [
+                past(read, point)
+                for point, view in views
+                if isinstance(view, Snapshot)
+                for read in one.check.then(one.wiring, view)
+            ]
         except ValueError:
             return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from incident_cli.chain.nodes import ChainNodes
 from incident_cli.chain.survey import survey
@@ -42,10 +43,12 @@ class Reader:
         self.head = snapshot.block
         return snapshot
 
-    def read_at(self, reads: Sequence[Read], block: Block | None) -> Snapshot:
-        """All answers at a block of the incident's own chain; raises Unread where it could not be read at all."""
+    def read_at(
+        self, reads: Sequence[Read], block: Block | None, others: Mapping[str, Block] = MappingProxyType({})
+    ) -> Snapshot:
+        """All answers at a block of the incident's own chain, and at these of others; raises Unread where it cannot."""
         chains = {self.chain: self.nodes, **self.others}
-        return survey(chains, self.chain, tuple(dict.fromkeys(reads)), block)
+        return survey(chains, self.chain, tuple(dict.fromkeys(reads)), block, pinned=others)
 
     def below(self, depth: int) -> Block | Missing:
         """The block so many blocks below the head."""

@@ -60,9 +60,9 @@ class Outputs:
     def at(self, index: int, backwards: bool) -> Answer:
         """All outputs at a sample; missing where one is."""
         values = tuple(one.at(index, backwards=backwards) for one in self.series)
-        lacking = [one for one in values if isinstance(one, Missing)]
-        if lacking:
-            return lacking[0]
+        for value in values:
+            if isinstance(value, Missing):
+                return value
         return values
 
 
@@ -83,8 +83,10 @@ class Feed:
         """The five outputs of latestRoundData; missing where the price is."""
         price = self.price.at(index, backwards=backwards)
         updated = index * self.interval if self.updated is None else self.updated.at(index, backwards=backwards)
-        if isinstance(price, Missing) or isinstance(updated, Missing):
-            return price if isinstance(price, Missing) else updated
+        if isinstance(price, Missing):
+            return price
+        if isinstance(updated, Missing):
+            return updated
         assert isinstance(updated, int), "an update time is a whole number"
         number, moment = FIRST_ROUND + FIRST_BLOCK + index, GENESIS + updated
         return (number, price, moment, moment, number)

@@ -31,6 +31,7 @@ from incident_cli.runbook.model import (
     Transition,
     VerifyStep,
 )
+from incident_cli.runbook.proof import is_empty
 
 ANY_COUNT = -1  # of arguments, for a call of which nothing is known
 SHORTEST_FINAL_PHRASE = 12  # characters; what must be typed before something that cannot be undone
@@ -165,9 +166,13 @@ class Review:
         place = self.node(step, "verify").place
         if not step.verify:
             self.wrong(place, "no-proof", "a verify step has at least one expression: nothing proves nothing")
-        elif not any("." in name for formula in step.verify for name, _ in formula.calls):
+        elif not any(one.span is None for formula in step.verify for one in formula.reads):
             message = "no expression reads the chain: only a read such as exchange.market_paused(market) proves"
             self.wrong(place, "no-proof", message)
+        for number, formula in enumerate(step.verify):
+            if is_empty(formula):
+                message = "it is true whatever the chain says: that proves nothing"
+                self.wrong(self.node(step, "verify", number).place, "no-proof", message)
         for position, formula in enumerate(step.verify):
             self.formula(self.node(step, "verify", position), formula, "truth", self.declared_checks)
 

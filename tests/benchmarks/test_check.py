@@ -28,9 +28,8 @@ def runbook(folder: Path) -> Path:
     ]
     for number in range(CHECKS // 2):
         sources = "[{slot: feed, independence: a}, {slot: reference, independence: b}]"
-        lines.append(
-            f"  gap_{number}: {{kind: oracle_divergence, sources: {sources}, reference: reference, max: {100 + number}}}"
-        )
+        gap = f"sources: {sources}, reference: reference, max: {100 + number}"
+        lines.append(f"  gap_{number}: {{kind: oracle_divergence, {gap}}}")
         lines.append(f"  stale_{number}: {{kind: oracle_staleness, slot: feed, heartbeat: 1h, grace: {number}m}}")
     names = ", ".join(f"gap_{number}, stale_{number}" for number in range(CHECKS // 2))
     lines += ["steps:", f"  - {{id: detect, check: [{names}]}}"]

@@ -33,7 +33,7 @@ Answer = tuple[object, ...] | Missing
 
 
 def block(timestamp: int = NOW) -> Block:
-    return Block("ethereum", timestamp // 12, f"0x{timestamp:064x}", timestamp)
+    return Block("ethereum", timestamp, f"0x{timestamp:064x}", timestamp)  # a block a second
 
 
 def served(price: int, updated_at: int = NOW - 12, round_id: int = 7, answered_in: int = 7) -> tuple[object, ...]:

@@ -63,7 +63,7 @@ def test_every_slot_is_named_for_the_review(text: str) -> None:
     check = make(text)
     named = {*check.required(), *check.events()}
     for expression, wanted in check.formulas():
-        assert isinstance(expression, Expression) and wanted in ("truth", "number")
+        assert isinstance(expression, Expression) and wanted in ("truth", "number", "value")
         named |= {one.name.partition(".")[0] for one in expression.reads}
     assert named and named <= set(WIRING.slots)
     assert check.names() == ()
