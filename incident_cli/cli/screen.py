@@ -19,6 +19,7 @@ from incident_cli.runbook.model import (
     CheckStep,
     ContainStep,
     ManualStep,
+    NotifyStep,
     RestoreStep,
     Step,
     VerifyStep,
@@ -169,6 +170,8 @@ def purpose(step: Step) -> str:
         return f"contain through {step.contain.by}: {', '.join(one.lever for one in step.levers)}"
     if isinstance(step, VerifyStep):
         return f"prove on chain that {' and '.join(one.source for one in step.verify)}"
+    if isinstance(step, NotifyStep):
+        return f"word the notice `{step.notify.template}` ({step.notify.audience}); nothing is sent"
     if isinstance(step, RestoreStep):
         return f"undo {step.restore} through {step.by}"
     return step.verb

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from incident_cli.checks.check import Check, Finding, Reading, Verdict, Wiring
 from incident_cli.checks.lasting import find, is_covered
 from incident_cli.errors import Unread
-from incident_cli.evm import Block, Missing, PastRead, Read, Snapshot, past
+from incident_cli.evm import Block, LogsRead, Missing, PastRead, Read, Snapshot, past
 from incident_cli.flows.memory import kept, recall
 from incident_cli.flows.reading import Reader
 from incident_cli.incident.events import Event, findings
@@ -152,7 +152,7 @@ class Bench:
         """Pending findings whose beginning is looked up on the chain: the finding, and why its past is not known."""
         if not checks:
             return {}
-        points = {name: points_of(check.check) for name, check in checks.items()}
+        points = {name: points_of(one.check, one.reads()) for name, one in checks.items()}
         reads = [one for name, check in checks.items() for one in self.past_reads(check, points[name])]
         block = next(iter(found.values())).block
         snapshot = self.read_more(Snapshot(block), reads)
@@ -199,13 +199,17 @@ class Bench:
         return finding, (problem or lost) if finding.verdict is Verdict.PENDING else ""
 
 
-def points_of(check: Check) -> list[Span]:
+def points_of(check: Check, reads: Sequence[Read]) -> list[Span]:
     """Where in the past a check is judged again to see how long it has held.
 
-    Of `for` at most 16 points, the last at its beginning; of m-of-n the blocks just before.
+    Of `for` at most 16 points, the last at its beginning; of m-of-n the blocks just before, counted in time where the
+    check itself reaches back in time (the two cannot be added).
     """
     span = check.for_
-    before = [Span(blocks=place) for place in range(1, check.samples.of)]
+    timed = any(one.ago.seconds for one in reads if isinstance(one, PastRead))
+    timed |= any(one.window.seconds for one in reads if isinstance(one, LogsRead))
+    size = Span(seconds=BLOCK_SECONDS) if timed else Span(blocks=1)
+    before = [Span(size.seconds * place, size.blocks * place) for place in range(1, check.samples.of)]
     if span.blocks:
         count = min(span.blocks, MOST_POINTS)
         return [*before, *(Span(blocks=-(-span.blocks * place // count)) for place in range(1, count + 1))]

@@ -7,7 +7,8 @@ unless the test says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from incident_cli.errors import Waiting
 from incident_cli.evm import (
@@ -50,8 +51,10 @@ class SeriesReader(Reader):
         self.changed: dict[Key, list[tuple[int, object]]] = {}
         self.standing = standing(bound)
 
-    def read_at(self, reads: Sequence[Read], block: Block | None) -> Snapshot:
-        """All answers at a block; at the present one where none is given."""
+    def read_at(
+        self, reads: Sequence[Read], block: Block | None, others: Mapping[str, Block] = MappingProxyType({})
+    ) -> Snapshot:
+        """All answers at a block; at the present one where none is given. A test has one chain alone."""
         index = self.index if block is None else self.recording.index_of(block)
         answers: dict[Read, Answer] = {one: self.answer(one, index, now=block is None) for one in reads}
         spans = dict.fromkeys(span for one in reads for span in spans_of(one))

@@ -26,6 +26,9 @@ from incident_cli.expression import Expression
 SCHEMA = "incident/v1"
 PARAMETER_TYPES = ("market", "bps", "duration", "int", "amount", "bool", "address")
 MARKS = ("detected", "acknowledged", "contained", "recovered")
+PROVEN_MARKS = ("contained", "recovered")  # only the chain can show these
+TEMPLATES = ("investigating", "identified", "contained", "monitoring", "resolved")
+AUDIENCES = ("public", "owners", "partners", "internal")
 LEVER_FORM = re.compile(r"([a-z][a-z0-9_]{0,39})\.([a-z][a-z0-9_]{0,39})")
 
 Name = Annotated[str, IDENTIFIER]
@@ -148,6 +151,28 @@ class ManualStep(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Which status notice is worded, and for whom."""
+
+    template: Annotated[str, one_of("template", *TEMPLATES)]
+    audience: Annotated[str, one_of("audience", *AUDIENCES)] = "public"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyStep(Step):
+    """A status notice worded from recorded facts, for a person to publish; this program sends nothing.
+
+    A template that claims more than the record proves is refused, and a weaker one offered.
+    """
+
+    notify: Notice
+
+    def __post_init__(self) -> None:
+        if self.marks in PROVEN_MARKS:
+            raise ValueError(f"a notice proves nothing: it cannot mark {self.marks}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeverCall:
     """One lever to pull, and its arguments as written."""
 
@@ -214,6 +239,7 @@ VERBS: dict[str, type[Step]] = {
     "manual": ManualStep,
     "contain": ContainStep,
     "verify": VerifyStep,
+    "notify": NotifyStep,
     "restore": RestoreStep,
 }
 

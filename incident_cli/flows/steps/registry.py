@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from incident_cli.flows.session import Session
-from incident_cli.flows.steps import ask_step, check_step, contain_step, manual_step, restore_step, verify_step
+from incident_cli.flows.steps import (
+    ask_step,
+    check_step,
+    contain_step,
+    manual_step,
+    notify_step,
+    restore_step,
+    verify_step,
+)
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.events import Event
 from incident_cli.runbook.model import Step
@@ -18,5 +26,6 @@ PERFORMERS: dict[str, Performer] = {
     "manual": manual_step.perform,
     "contain": contain_step.perform,
     "verify": verify_step.perform,
+    "notify": notify_step.perform,
     "restore": restore_step.perform,
 }

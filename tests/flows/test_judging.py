@@ -1,0 +1,133 @@
+"""Judging: the journal first, then the chain's own past; unknown beyond. Depth, age, second rounds, other chains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from incident_cli.chain.nodes import ChainNodes
+from incident_cli.checks.check import Verdict
+from incident_cli.drills.setting import deployment_text
+from incident_cli.drills.world import CHAIN_ID
+from incident_cli.flows.judging import points_of
+from incident_cli.units import Span
+from tests.flows.bench import Watched, bench, bound, recorded, world
+
+
+def test_what_has_held_for_long_fires_at_once() -> None:
+    live = world("oracle-divergence", 12)
+    node = Watched(live)
+    found = bench(node, bound(live, "oracle-divergence")).judge(["divergence"], ()).findings[0]
+    head = live.world.engine.head
+    assert (found.verdict, found.since, found.since_block) == (Verdict.FIRING, head.timestamp - 36, head.number - 3)
+
+
+def test_what_began_just_now_is_pending_with_its_beginning() -> None:
+    live = world("oracle-divergence", 5)
+    judged = bench(Watched(live), bound(live, "oracle-divergence")).judge(["divergence"], ())
+    found, fault = judged.findings[0], live.world.first_block.number + 4
+    assert (found.verdict, found.since_block, judged.unproven) == (Verdict.PENDING, fault, {})
+
+
+def test_quiet_costs_one_exchange() -> None:
+    live = world("oracle-divergence", 2)
+    node = Watched(live)
+    judged = bench(node, bound(live, "oracle-divergence")).judge(["divergence"], ())
+    assert (judged.findings[0].verdict, node.exchanges) == (Verdict.QUIET, 1)
+
+
+def test_the_past_is_not_asked_for_where_the_journal_covers_it() -> None:
+    live = world("oracle-divergence", 2)
+    node, events = Watched(live), []
+    judge = bench(node, bound(live, "oracle-divergence"))
+    verdicts = []
+    for seq in range(6):
+        judged = judge.judge(["divergence"], events)
+        verdicts.append(judged.findings[0].verdict.value)
+        events.append(recorded(judged, seq))
+        live.advance(12)
+    assert verdicts == ["quiet", "quiet", "pending", "pending", "pending", "firing"]
+    assert node.exchanges == 6
+
+
+def test_a_past_that_cannot_be_read_is_pending_and_said_to_be_unproven() -> None:
+    live = world("oracle-divergence", 12)
+    judged = bench(Watched(live, forgetful=True), bound(live, "oracle-divergence")).judge(["divergence"], ())
+    assert judged.findings[0].verdict is Verdict.PENDING
+    assert "archive" in judged.unproven["divergence"]
+
+
+def test_a_window_is_taken_from_the_journal_where_the_node_has_forgotten() -> None:
+    live = world("liquidity-drain", 1)
+    node, events = Watched(live), []
+    params = {"drain_window": "2m"}
+    judge = bench(node, bound(live, "liquidity-drain", params))
+    for seq in range(14):
+        events.append(recorded(judge.judge(["drain"], events), seq))
+        live.advance(12)
+    node.forgetful = True
+    alone = bench(node, bound(live, "liquidity-drain", params)).judge(["drain"], ()).findings[0]
+    with_journal = judge.judge(["drain"], events).findings[0]
+    assert alone.verdict in (Verdict.UNKNOWN, Verdict.FIRING, Verdict.PENDING)
+    assert alone.reading.value is None or alone.reading.value <= (with_journal.reading.value or 0)
+    assert with_journal.verdict is Verdict.FIRING
+    node.forgetful = False
+    honest = bench(node, bound(live, "liquidity-drain", params)).judge(["drain"], ()).findings[0]
+    assert with_journal.reading.value == honest.reading.value
+
+
+def test_depth_judges_below_the_head() -> None:
+    live = world("oracle-divergence", 5)
+    to = bound(live, "oracle-divergence")
+    judge = bench(Watched(live), to)
+    deep = replace(judge.checks["divergence"], check=replace(judge.checks["divergence"].check, depth=3))
+    judge = replace(judge, checks={"divergence": deep})
+    judged = judge.judge(["divergence"], ())
+    assert judged.findings[0].verdict is Verdict.QUIET
+    assert judged.findings[0].block.number == live.world.engine.head.number - 3
+
+
+def test_an_old_head_is_unknown_whatever_it_shows() -> None:
+    live = world("oracle-divergence", 12)
+    judged = bench(Watched(live), bound(live, "oracle-divergence"), age=301).judge(["divergence"], ())
+    assert judged.findings[0].verdict is Verdict.UNKNOWN
+    assert "old" in judged.findings[0].reading.reason
+
+
+def test_a_second_round_is_read_at_the_block_of_the_first() -> None:
+    live = world("compromised-key", 6)
+    node = Watched(live)
+    judged = bench(node, bound(live, "compromised-key")).judge(["hostile"], ())
+    found = judged.findings[0]
+    assert (found.verdict, found.reading.found[0].name) == (Verdict.FIRING, "operation_id")
+    assert found.block == live.world.engine.head
+
+
+def test_a_source_on_another_chain_is_read_at_that_chains_block() -> None:
+    live, other = world("oracle-divergence", 2), world("oracle-divergence", 9)
+    far = other.world.addresses.references["ETH-USD"]
+    text = deployment_text(live.world).replace(
+        "chains: {drill:", f'chains: {{far: {{id: {CHAIN_ID}, rpc: [{{url: "http://127.0.0.1/"}}]}}, drill:'
+    )
+    own = live.world.addresses.references["ETH-USD"]
+    text = text.replace(
+        f'reference: {{chain: drill, addresses: {{feed: "{own}"}}}}',
+        f'reference: {{chain: far, addresses: {{feed: "{far}"}}}}',
+        1,
+    )
+    to = bound(live, "oracle-divergence", text=text)
+    assert to.chain == "drill"
+    others = {"far": ChainNodes([Watched(other)], "far", CHAIN_ID)}
+    judged = bench(Watched(live), to, others=others).judge(["divergence"], ())
+    block = judged.snapshot.others["far"]
+    assert (block.number, judged.findings[0].verdict) == (other.world.engine.head.number, Verdict.QUIET)
+    silent = bench(Watched(live), to).judge(["divergence"], ()).findings[0]
+    assert silent.verdict is Verdict.UNKNOWN
+
+
+def test_the_points_of_the_past() -> None:
+    live = world("oracle-divergence", 1)
+    check = bound(live, "oracle-divergence").checks["divergence"]
+    assert points_of(check, ()) == [Span(seconds=12), Span(seconds=24), Span(seconds=36)]
+    drain = bound(live, "liquidity-drain")
+    assert points_of(drain.checks["drain"], ()) == [Span(blocks=1)]
+    assert points_of(drain.checks["drain"], drain.checks["drain"].reads(drain.wiring)) == [Span(seconds=12)]
