@@ -140,7 +140,7 @@ def sentence(template: str, known: Facts) -> str:
     return {
         "investigating": "We are looking into it.",
         "identified": "A problem has been identified; the response is under way.",
-        "contained": "The chain shows it.",
+        "contained": "The containment is in place; the chain shows it.",
         "monitoring": f"It is {'restored' if restored else 'contained'}, and we are watching it.",
         "resolved": "What had been stopped is restored; the chain shows it." if restored else STOOD_DOWN,
     }[template]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated
@@ -14,13 +14,14 @@ from incident_cli.checks.check import Check, Wiring
 from incident_cli.document import Document, Text
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, BenchmarkRead, hex_bytes
+from incident_cli.expression import Expression
 from incident_cli.protocols.slot import BoundSlot, Market
 from incident_cli.runbook.deployment import Deployment, SlotEntry
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.load import LoadedRunbook, parse_parameter
-from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep, Runbook, Step
+from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep, Runbook, Step, VerifyStep
 from incident_cli.runbook.steps import bind_check, bind_step, found_samples
-from incident_cli.units import parse_amount
+from incident_cli.units import UNIT_WORDS, parse_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,40 @@ def bind(
     binder = Binder(own, {**scope, **found_samples(checks)})
     steps = tuple(step for table in loaded.runbook.tables if (step := bind_step(binder, table)) is not None)
     own.refuse_if_wrong()
+    for formula in [*formulas_of_checks(checks.values()), *formulas_of_steps(steps)]:
+        refuse_unknown_tokens(formula, deployment, slots)
     loaded = replace(loaded, runbook=replace(loaded.runbook, steps=steps))
     return Bound(loaded, deployment, document, chosen, scope, slots, checks, chain_of(steps, slots))
+
+
+def formulas_of_checks(checks: Iterable[Check]) -> Iterator[Expression]:
+    """Every expression that checks evaluate."""
+    return (formula for check in checks for formula, _ in check.formulas())
+
+
+def formulas_of_steps(steps: Iterable[Step]) -> Iterator[Expression]:
+    """Every expression of steps."""
+    for step in steps:
+        if step.when is not None:
+            yield step.when
+        if isinstance(step, VerifyStep):
+            yield from step.verify
+        if isinstance(step, RestoreStep) and step.requires is not None:
+            yield step.requires
+
+
+def refuse_unknown_tokens(formula: Expression, deployment: Deployment, slots: Mapping[str, BoundSlot]) -> None:
+    """Raises Misused where an expression counts in a token that the deployment does not have."""
+    for text in formula.amounts:
+        amount(deployment, text)
+    for mention in formula.reads:
+        slot, _, read = mention.name.partition(".")
+        unit = slots[slot].protocol.reads[read].unit
+        if unit is not None and unit not in UNIT_WORDS and unit not in deployment.tokens:
+            raise Misused(
+                f"{mention.name} is counted in {unit}, which is no token of the deployment {deployment.name}",
+                f"add {unit} under `tokens:` with its address and decimals",
+            )
 
 
 def chain_of(steps: Sequence[Step], slots: Mapping[str, BoundSlot]) -> str:

@@ -1,4 +1,4 @@
-"""What the journal remembers: only what somebody will ask for, found again near the moment, else read from the chain."""
+"""What the journal remembers: only what will be asked for, found near the moment, else read from the chain."""
 
 from __future__ import annotations
 

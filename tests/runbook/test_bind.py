@@ -144,6 +144,9 @@ def test_an_unknown_market_names_those_there_are(tmp_path: Path) -> None:
         ('rpc: [{url: "http://node.invalid"}]', "rpc: [{}]", "a node is either"),
         ('[{url: "http://node.invalid"}]', '[{url: "http://node.invalid"}], quorum: 2', "quorum is from 1"),
         ("http://node.invalid", "file:///etc/passwd", "a URL begins with"),
+        ("tokens:", 'benchmarks: {cex: {url: "http://far.invalid/", pointer: /price}}\ntokens:', "read over https"),
+        ("tokens:", 'benchmarks: {cex: {url: "https://a:b@far.invalid/", pointer: /price}}\ntokens:', "no user name"),
+        ("tokens:", 'benchmarks: {cex: {url: "https://far.invalid/", pointer: price}}\ntokens:', "JSON pointer"),
         ("decimals: 6", "decimals: 77", "decimals are from 0 to 36"),
         ("name: test", "name: test\nauthority: []", "'authority' is no key here"),
         ("22" * 32, "22" * 31, "32 bytes are 0x and 64 hex digits"),
@@ -161,10 +164,40 @@ def test_every_error_of_a_deployment_is_told_at_once(tmp_path: Path) -> None:
         bound(tmp_path, deployment=wrong)
 
 
-def test_slots_on_two_chains_are_refused(tmp_path: Path) -> None:
-    two = DEPLOYMENT.replace("tokens:", "  base: {id: 8453, rpc: [{env: INCIDENT_RPC_BASE}]}\ntokens:")
+TWO_CHAINS = DEPLOYMENT.replace("tokens:", "  base: {id: 8453, rpc: [{env: INCIDENT_RPC_BASE}]}\ntokens:")
+
+
+def test_levers_and_authorities_on_two_chains_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Misused, match="2 chains"):
-        bound(tmp_path, deployment=two.replace("council: {chain: ethereum", "council: {chain: base"))
+        bound(tmp_path, deployment=TWO_CHAINS.replace("council: {chain: ethereum", "council: {chain: base"))
+
+
+def test_checks_may_read_another_chain_than_the_incidents(tmp_path: Path) -> None:
+    found = bound(tmp_path, deployment=TWO_CHAINS.replace("feed: {chain: ethereum", "feed: {chain: base"))
+    assert (found.chain, found.slots["feed"].chain) == ("ethereum", "base")
+    assert {read.chain for one in found.checks.values() for read in one.reads(found.wiring)} == {"base"}
+
+
+@pytest.mark.parametrize("formula", ["exchange.pool() > amount('5 DAI')", "exchange.pool() > exchange.pool()"])
+def test_a_token_that_the_deployment_does_not_have_is_refused(tmp_path: Path, formula: str) -> None:
+    runbook = RUNBOOK.replace("checks:", f'checks:\n  solvent: {{kind: invariant, holds: "{formula}"}}', 1)
+    deployment = DEPLOYMENT if "DAI" in formula else DEPLOYMENT.replace("USDC", "EURC")
+    with pytest.raises(Misused, match=r"DAI|USDC"):
+        bound(tmp_path, runbook=runbook, deployment=deployment, size="5 EURC" if "DAI" not in formula else "5 USDC")
+
+
+def test_a_market_brings_its_own_benchmarks(tmp_path: Path) -> None:
+    entry = (
+        '{cex: {url: "https://one.invalid/eth", pointer: /price}, other: {url: "https://two.invalid/", pointer: /p}}'
+    )
+    own = '    benchmarks: {cex: {url: "https://one.invalid/btc", pointer: /price, time: /at}}\n'
+    text = DEPLOYMENT.replace("tokens:", f"benchmarks: {entry}\ntokens:")
+    name, _, rest = text.partition("  BTC-USD:\n")
+    found = bound(tmp_path, "BTC-USD", deployment=f"{name}  BTC-USD:\n{own}{rest}").wiring.benchmarks
+    assert {key: (one.url, one.time_pointer) for key, one in found.items()} == {
+        "cex": ("https://one.invalid/btc", "/at"),
+        "other": ("https://two.invalid/", ""),
+    }
 
 
 def test_the_runbook_hash_changes_with_any_byte_and_any_value(tmp_path: Path) -> None:

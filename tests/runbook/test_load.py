@@ -112,7 +112,7 @@ def test_a_sound_runbook_keeps_its_order_and_types(tmp_path: Path) -> None:
         ("only_by_goto: true", "only_by_goto: yes", ["bad-value"]),
         ("schema: incident/v1", "schema: incident/v1\nauthority: []", ["unknown-key"]),
         ("heartbeat: 1h", 'heartbeat: "{market}"', ["wrong-type"]),
-        ('manual: "Say why."', "notify: {audience: public}", ["one-verb"]),
+        ('manual: "Say why."', "notify: {audience: public}", ["missing-key"]),
     ],
 )
 def test_each_fault_is_told_once_and_brings_no_others(
