@@ -62,7 +62,7 @@ def details(post: Post, report: CheckReport) -> Iterator[str]:
     """The bar, the reason, the sources, and what to look at before believing it."""
     finding = post.finding
     reading = finding.reading
-    if reading.value is not None:
+    if reading.value is not None and (reading.limit or reading.unit):  # a count of signs has no margin
         yield f"{bar(reading)}  {describe(reading.value, reading.unit)}, {margin(reading)}"
     yield plain(reading.reason, 500)
     if finding.summary:
@@ -71,7 +71,7 @@ def details(post: Post, report: CheckReport) -> Iterator[str]:
         yield " · ".join(plain(describe_source(one), 200) for one in reading.sources)
     if finding.since is not None and finding.since_block is not None:
         held = format_duration(report.snapshot.block.timestamp - finding.since)
-        yield f"it has held since block {finding.since_block}, for {held}"
+        yield f"it has held at least since block {finding.since_block}, {held} before"
     if finding.verdict is not Verdict.QUIET:
         for one in post.wired.check.false_positives:
             yield f"known false alarm: {plain(one)}"

@@ -86,7 +86,8 @@ def check(order: CheckOrder, environment: Environment, clock: Clock) -> CheckRep
     for market in markets_of(order, deployment):
         bound = bind(loaded, deployment, document, market, order.params)
         grounds.append(Ground(bound, chosen(loaded.runbook, wired(bound), order.only)))
-    reader = reader_of(grounds[0].bound, environment)
+    bound, *more = (one.bound for one in grounds)
+    reader = reader_of(bound, environment, *more)
     judged = judge(order, reader, named(grounds), int(clock.now().timestamp()))
     return report(loaded, deployment, grounds, judged, reader, int(clock.now().timestamp()))
 

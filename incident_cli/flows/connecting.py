@@ -14,10 +14,13 @@ from incident_cli.transport import Endpoint, HttpEndpoint
 Environment = Callable[[str], str | None]
 
 
-def reader_of(bound: Bound, environment: Environment) -> Reader:
-    """The chains through the deployment's nodes; a chain id is verified before anything else is believed."""
-    chains = {bound.chain, *(slot.chain for slot in bound.slots.values())}
-    nodes = {name: nodes_of(bound.deployment, name, environment) for name in sorted(chains)}
+def reader_of(bound: Bound, environment: Environment, *more: Bound) -> Reader:
+    """Every chain that these bound runbooks read, through the nodes of their one deployment; the first one's is main.
+
+    A node's chain id is verified before anything else it says is believed.
+    """
+    chains = {slot.chain for one in (bound, *more) for slot in one.slots.values()}
+    nodes = {name: nodes_of(bound.deployment, name, environment) for name in sorted({bound.chain, *chains})}
     main = nodes.pop(bound.chain)
     return Reader(main, bound.chain, main.chain_id, others=nodes)
 

@@ -129,7 +129,7 @@ class Bench:
         history = {name: findings(events, name)[-MOST_HISTORY:] for name in checks}
         found, unproven = {}, {}
         for name, one in checks.items():
-            reading = self.fresh(one.check, one.check.judge(one.wiring, snapshot), snapshot.block)
+            reading = self.fresh(one, one.check.judge(one.wiring, snapshot), snapshot)
             found[name] = find(name, one.kind, one.check, reading, snapshot.block, history[name])
         open_ = {name: one for name, one in checks.items() if not is_covered(one.check, found[name], history[name])}
         for name, (finding, problem) in self.looked_up(open_, found, history).items():
@@ -138,13 +138,15 @@ class Bench:
                 unproven[name] = problem
         return Judged(tuple(found.values()), snapshot, tuple(kept(reads, snapshot)), unproven)
 
-    def fresh(self, check: Check, reading: Reading, block: Block) -> Reading:
-        """The reading; where the newest block is older than the check allows it is unknown: old is not now."""
-        age = self.age(block)
-        if age is None or age <= check.freshness:
-            return reading
-        reason = f"the newest block, {block.number}, is {format_duration(age)} old"
-        return replace(reading, holds=None, reason=reason)
+    def fresh(self, one: Wired, reading: Reading, snapshot: Snapshot) -> Reading:
+        """The reading; where a chain's newest block is older than the check allows it is unknown: old is not now."""
+        for chain in dict.fromkeys(("", *(read.chain for read in one.reads()))):
+            block = snapshot.block_of(chain)
+            age = self.age(block) if isinstance(block, Block) else None
+            if isinstance(block, Block) and age is not None and age > one.check.freshness:
+                reason = f"the newest block of {block.chain}, {block.number}, is {format_duration(age)} old"
+                return replace(reading, holds=None, reason=reason)
+        return reading
 
     def looked_up(
         self, checks: Mapping[str, Wired], found: Mapping[str, Finding], history: Mapping[str, Sequence[Finding]]

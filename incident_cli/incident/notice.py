@@ -89,7 +89,7 @@ def unproven(runbook: Runbook, events: Sequence[Event], template: str) -> str:
     if template == "identified" and not {"detected", "acknowledged"} & known.moments.keys():
         return "nothing has been detected, and nobody has taken the lead"
     if template == "contained" and known.contained is None:
-        return "no block on record shows that everything is contained now"
+        return "no block on record shows it contained now"
     if template == "monitoring" and known.contained is None and known.recovered is None:
         return "no block on record shows it contained or restored now"
     if template == "resolved" and known.recovered is None and not known.stood_down:
@@ -163,9 +163,9 @@ def proofs(known: Facts, done: Sequence[str]) -> Iterator[str]:
     yield from (f"In force: {one}" for one in done)
 
 
-def executed(runbook: Runbook, events: Sequence[Event]) -> Iterator[tuple[Step, Mapping[str, Any], Event | None]]:
-    """The latest confirmed proposal of each containment, with its execution where there is one."""
-    for step in (one for one in runbook.steps if isinstance(one, ContainStep)):
+def proposals(runbook: Runbook, events: Sequence[Event]) -> Iterator[tuple[Step, Mapping[str, Any], Event | None]]:
+    """The latest confirmed proposal of each step that made one, with its execution where there is one."""
+    for step in (one for one in runbook.steps if isinstance(one, ContainStep | RestoreStep)):
         planned: Mapping[str, Any] | None = None
         confirmed: Mapping[str, Any] | None = None
         execution: Event | None = None
@@ -185,27 +185,29 @@ def effects(runbook: Runbook, events: Sequence[Event]) -> list[str]:
     outcomes = latest_outcomes(events)
     return [
         plain(str(call["plain"]).partition(": ")[2] or call["plain"], CALL_LIMIT)
-        for step, proposal, execution in executed(runbook, events)
-        if execution is not None and outcomes.get(step.id) in ENDED_WELL
+        for step, proposal, execution in proposals(runbook, events)
+        if isinstance(step, ContainStep) and execution is not None and outcomes.get(step.id) in ENDED_WELL
         for call in proposal["calls"]
     ]
 
 
 def next_update(runbook: Runbook, events: Sequence[Event], audience: str, known: Facts, now: str) -> str:
     """The deadline of the runbook's next notice to the same audience, where there is one that has not passed."""
-    detected, step = known.moments.get("detected"), standing(runbook, events)
-    while detected is not None and step is not None and (step := runbook.after(step.id)) is not None:
-        if isinstance(step, NotifyStep) and step.notify.audience == audience and step.deadline is not None:
-            due = utc(detected.block.timestamp + step.deadline)
-            return f"by {due}" if due > now else PLACE_FOR_TIME
-    return PLACE_FOR_TIME
+    detected, here = known.moments.get("detected"), standing(runbook, events)
+    ahead = runbook.steps[runbook.steps.index(here) + 1 :] if here is not None else ()
+    later = (one for one in ahead if isinstance(one, NotifyStep) and not one.only_by_goto)
+    deadline = next((one.deadline for one in later if one.notify.audience == audience), None)
+    if detected is None or deadline is None:
+        return PLACE_FOR_TIME
+    due = utc(detected.block.timestamp + deadline)
+    return f"by {due}" if due > now else PLACE_FOR_TIME
 
 
 def asides(runbook: Runbook, events: Sequence[Event], audience: str) -> Iterator[str]:
     """What only some may know: partners the transaction, owners and insiders the safeTxHash, insiders what is next."""
-    for _, proposal, execution in executed(runbook, events):
+    for _, proposal, execution in proposals(runbook, events):
         if audience in ("owners", "internal"):
-            state = "executed" if execution else "not executed yet"
+            state = "executed" if execution else "not executed"
             yield f"safeTxHash ({state}): {plain(proposal['safe_tx_hash'], MARKET_LIMIT)}"
         sent = execution.data.get("transaction_hash") if execution else None
         if audience != "public" and sent:

@@ -13,6 +13,7 @@ from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.series import Number, Series, parse_numbers, parse_words, whole
 
 ARRAY = re.compile(r"(?P<base>.+)\[(?P<size>[0-9]*)\]")
+LISTED = re.compile(r"\[(?P<items>[^\[\]]*)\]")
 FIXED_BYTES = re.compile(r"bytes([0-9]{1,2})")
 NOTED = "noted"
 
@@ -59,9 +60,9 @@ def within(kind: str) -> Number:
 
 
 def parse_value(kind: str, word: str, bound: Bound) -> object:
-    """One value that is no number; raises ValueError."""
+    """One value; raises ValueError. An array of values is written `[1,2]`, without spaces."""
     if number_kind(kind):
-        return within(kind)(Decimal(word))
+        return one_number(kind, word)
     if kind == "bool":
         return parse_boolean(word)
     if kind == "address":
@@ -70,13 +71,24 @@ def parse_value(kind: str, word: str, bound: Bound) -> object:
         return bound.markets[word].id
     if kind == "string":
         return word
+    array, items = ARRAY.fullmatch(kind), LISTED.fullmatch(word)
+    if array is not None and items is not None:
+        return tuple(parse_value(array["base"], one, bound) for one in items["items"].split(",") if items["items"])
     size = FIXED_BYTES.fullmatch(kind)
     if size is None and kind != "bytes":
-        raise ValueError(f"{kind} is given as a list")
+        raise ValueError(f"{kind} is given as a list, or as a series of [1,2]x3 [5]")
     found = hex_bytes(word)
     if size is not None and len(found) != int(size.group(1)):
         raise ValueError(f"{kind} has {size.group(1)} bytes, this has {len(found)}")
     return found
+
+
+def one_number(kind: str, word: str) -> object:
+    """A single number of an ABI type; raises ValueError."""
+    found = parse_numbers(word, within(kind))
+    if not found.constant:
+        raise ValueError(f"one number is needed here, {word} is a series")
+    return found.values[0]
 
 
 def address_of(word: str, bound: Bound) -> str:
@@ -105,7 +117,7 @@ def constant_of(kind: str, node: Node, bound: Bound) -> object:
         raise NoValue(node.place, "wrong-type", f"{kind} is needed here")
     try:
         return parse_value(kind, node.value, bound)
-    except (ValueError, ArithmeticError) as problem:
+    except ValueError as problem:
         raise NoValue(node.place, "bad-value", f"{node.value!r} is no {kind}: {problem}") from problem
 
 

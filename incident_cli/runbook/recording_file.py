@@ -162,7 +162,8 @@ class RecordingBuilder:
         """The slot, the read and its arguments (None: any); raises NoValue."""
         match = READ.fullmatch(key.value)
         if match is None:
-            raise NoValue(key.place, "unknown-read", "a read is written slot.read or slot.read(arguments)")
+            hint = "in braces, quotes around it hold its commas together" if "(" in key.value else ""
+            raise NoValue(key.place, "unknown-read", "a read is written slot.read or slot.read(arguments)", hint)
         slot = self.slot(match["slot"], key.place)
         definition = slot.protocol.reads.get(match["name"])
         if definition is None:

@@ -86,7 +86,8 @@ def test_a_chain_with_transactions_reads_back_as_json_rpc() -> None:
     assert (typed["from"], typed["to"], typed["input"]) == (SENDER.lower(), COUNTER.lower(), "0x01")
     receipt = ask(rpc, "eth_getTransactionReceipt", hashes[0])
     assert receipt["status"] == "0x1" and receipt["gasUsed"] == receipt["cumulativeGasUsed"]
-    assert receipt["logs"] == ask(rpc, "eth_getLogs", {"fromBlock": "0x1", "toBlock": "0x1"})
+    timed = [{**one, "blockTimestamp": hex(START + 12)} for one in receipt["logs"]]  # as newer nodes say it
+    assert timed == ask(rpc, "eth_getLogs", {"fromBlock": "0x1", "toBlock": "0x1"})
     assert len(block["logsBloom"]) == 514 and int(receipt["logsBloom"], 16)
     assert ask(rpc, "eth_getStorageAt", COUNTER, "0x0") == f"0x{2:064x}"
     assert ask(rpc, "eth_getStorageAt", COUNTER, f"0x{0:064x}", "0x1") == f"0x{1:064x}"

@@ -120,6 +120,11 @@ def test_a_source_on_another_chain_is_read_at_that_chains_block() -> None:
     judged = bench(Watched(live), to, others=others).judge(["divergence"], ())
     block = judged.snapshot.others["far"]
     assert (block.number, judged.findings[0].verdict) == (other.world.engine.head.number, Verdict.QUIET)
+    stale = replace(
+        bench(Watched(live), to, others=others), age=lambda block: 301 if block and block.chain == "far" else 0
+    )
+    old = stale.judge(["divergence"], ()).findings[0]
+    assert (old.verdict, "newest block of far" in old.reading.reason) == (Verdict.UNKNOWN, True)
     silent = bench(Watched(live), to).judge(["divergence"], ()).findings[0]
     assert silent.verdict is Verdict.UNKNOWN
 

@@ -58,7 +58,19 @@ def codes(folder: Path, before: str, after: str) -> list[str]:
 
 
 def test_every_shipped_runbook_loads_under_its_own_name() -> None:
-    assert sorted(SHIPPED) == ["emergency-shutdown", "oracle-divergence", "oracle-staleness"]
+    assert sorted(SHIPPED) == [
+        "collateral-buffer-shortfall",
+        "compromised-key",
+        "emergency-shutdown",
+        "liquidation-cascade",
+        "liquidity-drain",
+        "option-surface-arbitrage",
+        "oracle-divergence",
+        "oracle-staleness",
+        "upstream-contagion",
+        "volatility-circuit-breaker",
+        "withdrawal-rush",
+    ]
     for name, path in SHIPPED.items():
         runbook = load_runbook(path).runbook
         assert runbook.id == name
@@ -105,6 +117,8 @@ def test_a_sound_runbook_keeps_its_order_and_types(tmp_path: Path) -> None:
         ("check: [stale]", "check: []", ["no-checks"]),
         ("{id: reopen", "{id: prove, verify: []}\n  - {id: reopen", ["no-proof"]),
         ("{id: reopen", '{id: prove, verify: ["True"], marks: contained}\n  - {id: reopen', ["no-proof"]),
+        ("{id: reopen", '{id: prove, verify: ["exchange.shut_down() or True"]}\n  - {id: reopen', ["no-proof"]),
+        ("{id: reopen", "{id: prove, verify: [\"ago(exchange.shut_down(), '1h')\"]}\n  - {id: reopen", ["no-proof"]),
         ("{id: reopen", '{id: prove, verify: ["quiet(stale)", "wait > 0"]}\n  - {id: reopen', ["no-proof"]),
         ("{id: reopen", '{id: prove, verify: ["exchange.shut_down()", "True"]}\n  - {id: reopen', []),
         ('deadline: "{wait}"', "confirm: {type: ok}", []),
@@ -113,6 +127,12 @@ def test_a_sound_runbook_keeps_its_order_and_types(tmp_path: Path) -> None:
         ("schema: incident/v1", "schema: incident/v1\nauthority: []", ["unknown-key"]),
         ("heartbeat: 1h", 'heartbeat: "{market}"', ["wrong-type"]),
         ('manual: "Say why."', "notify: {audience: public}", ["missing-key"]),
+        ('manual: "Say why."', "notify: contained", ["wrong-type"]),
+        ('manual: "Say why."', "notify: {template: contain}", ["bad-value"]),
+        ('manual: "Say why."', "notify: {template: contained, audience: everyone}", ["bad-value"]),
+        ('manual: "Say why."', "notify: {template: contained, to: us}", ["unknown-key"]),
+        ('manual: "Say why."', "notify: {template: contained}, marks: contained", ["bad-value"]),
+        ('manual: "Say why."', "notify: {template: resolved, audience: internal}, marks: acknowledged", []),
     ],
 )
 def test_each_fault_is_told_once_and_brings_no_others(

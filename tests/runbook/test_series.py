@@ -86,6 +86,7 @@ slots:
   exchange: {protocol: drill-exchange}
   feed: {protocol: chainlink-feed}
   margin: {protocol: drill-margin}
+  marks: {protocol: drill-options}
   council: {protocol: safe}
 checks: {stale: {kind: oracle_staleness, slot: feed, heartbeat: 1h}}
 steps: [{id: first, ask: "Go on?"}]
@@ -149,6 +150,25 @@ def test_several_outputs_have_a_series_each(tmp_path: Path) -> None:
     assert isinstance(recording.state(slots["feed"].read("latest_round"), 1), Missing)
 
 
+def test_an_array_is_a_list_that_never_changes_or_a_series(tmp_path: Path) -> None:
+    given = """    reads:
+      marks.surface(market):
+        expiries: [1]
+        strikes: [3600e8, 4000e8]
+        calls: "[41.5e8,7]x1 _ [8,9]"
+        puts: "[]"
+        forwards: [1]
+        discounts: [0.996e18]
+        ivs: [1]
+"""
+    recording, slots = recorded(tmp_path, given)
+    read = slots["marks"].read("surface", (load(tmp_path, given).bound.market,))
+    answers = [recording.state(read, index) for index in range(5)]
+    calls = [None if isinstance(one, Missing) else one[2] for one in answers]
+    assert calls == [(4_150_000_000, 7), (4_150_000_000, 7), None, (8, 9), None]
+    assert answers[0] == ((1,), (360_000_000_000, 400_000_000_000), calls[0], (), (1,), (996 * 10**15,), (1,))
+
+
 def test_events_lie_in_the_window_before_the_block(tmp_path: Path) -> None:
     values = "market: {}, account: '{}', debt: 100e6, collateral: 1"
     someone = made_up("someone")
@@ -189,6 +209,7 @@ def test_storage_code_and_unknown_reads(tmp_path: Path) -> None:
     assert isinstance(recording.events(LogsRead(exchange, parse_event("E(uint256 one)"), Span(blocks=1)), 0), Missing)
 
 
+SURFACE = "marks.surface(market): {expiries: _, strikes: _, calls: _, puts: _, forwards: _, discounts: _, ivs:"
 WRONG = {
     "      exchange.market_pawsed(market): true\n": ("unknown-read", "did you mean 'market_paused'"),
     "      exchang.shut_down(): true\n": ("unknown-slot", "did you mean 'exchange'"),
@@ -198,6 +219,13 @@ WRONG = {
     "      exchange.withdrawal_capacity(): 1 -5\n": ("bad-value", "-5 is no uint256"),
     "      exchange.guardian(): counsil\n": ("bad-value", "did you mean 'council'"),
     "      feed.latest_round(): 5\n": ("wrong-type", "roundId"),
+    "      margin.stressed_loss(market: 5\n": ("unknown-read", "quotes"),
+    f"      {SURFACE} [1]x3 [1,two]}}\n": ("bad-value", ":9:107: "),
+    f"      {SURFACE} [1]x3 [1,-2]}}\n": ("bad-value", "-2 is no uint256"),
+    f"      {SURFACE} [1]x3 [1x3]}}\n": ("bad-value", "one number"),
+    f"      {SURFACE} [[1]]}}\n": ("wrong-type", "uint256 is needed here"),
+    f"      {SURFACE} [1e999999999]}}\n": ("bad-value", "is no uint256"),
+    f"      {SURFACE} [two]}}\n": ("bad-value", "'two' is no uint256"),
 }
 
 

@@ -14,18 +14,38 @@ from pathlib import Path
 import pytest
 
 from incident_cli.binding import fields_of
+from incident_cli.checks.check import Check
+from incident_cli.checks.collateral_buffer import Fund
 from incident_cli.checks.registry import KINDS
+from incident_cli.checks.sources import SOURCES
+from incident_cli.checks.upstream import WATCHES
 from incident_cli.document import WrongFile
+from incident_cli.drills.scenario import FAULT_KINDS
 from incident_cli.drills.script import FaultEntry, ScenarioFile, load_script
 from incident_cli.flows.answers import AnswersFile, load_answers
 from incident_cli.flows.mutants import survey
 from incident_cli.flows.unit_testing import run_file
-from incident_cli.protocols.protocol import LeverDefinition, Protocol, ReadDefinition, load_protocol
+from incident_cli.protocols.protocol import (
+    EventDefinition,
+    LeverDefinition,
+    Protocol,
+    ReadDefinition,
+    load_protocol,
+)
 from incident_cli.runbook.bind import bind
 from incident_cli.runbook.cases import Case, CaseFile, Walk, load_cases
-from incident_cli.runbook.deployment import Chain, Deployment, MarketEntry, load_deployment
+from incident_cli.runbook.deployment import (
+    BenchmarkEntry,
+    Chain,
+    Deployment,
+    MarketEntry,
+    RpcSource,
+    SlotEntry,
+    TokenEntry,
+    load_deployment,
+)
 from incident_cli.runbook.load import load_runbook
-from incident_cli.runbook.model import VERBS, Meta, Parameter, RunbookFile
+from incident_cli.runbook.model import VERBS, Meta, Notice, Parameter, RunbookFile, SlotDeclaration
 from incident_cli.runbook.recording_file import EventEntry, FeedEntry
 from tests.test_architecture import LEVELS
 
@@ -45,16 +65,33 @@ params:
 %(params)s
 slots:
   exchange: {protocol: drill-exchange}
+  margin: {protocol: drill-margin}
+  marks: {protocol: drill-options}
   feed: {protocol: chainlink-feed}
   reference: {protocol: chainlink-feed}
+  sequencer: {protocol: sequencer-uptime}
+  pyth: {protocol: pyth}
+  pool: {protocol: uniswap-v3-pool}
+  vault: {protocol: erc4626}
+  proxy: {protocol: erc1967-proxy}
+  rmn: {protocol: ccip-rmn}
+  lending: {protocol: our-lending}
   council: {protocol: safe}
+  governance: {protocol: timelock}
 checks:
   stale: {kind: oracle_staleness, slot: feed, heartbeat: 1h}
+  hostile: {kind: upstream, watch: [{slot: governance, window: 2d}]}
 %(checks)s
 steps:
   - {id: first, ask: "Go on?"}
 %(steps)s
 """
+
+
+def under(heading: str) -> str:
+    """The guide from a heading to the next one of any level (a `##` one holds those below it)."""
+    text = GUIDE.partition(f"\n{heading}\n")[2]
+    return re.split(r"\n## " if heading.startswith("## ") else r"\n#{2,4} ", text, maxsplit=1)[0]
 
 
 def examples() -> list[tuple[str, str, str]]:
@@ -109,18 +146,52 @@ def test_the_test_file_passes_and_notices_every_mutant(written: Path) -> None:
     assert (tried.tried, [one.line for one in tried.survived]) == (5, [])
 
 
-@pytest.mark.parametrize(("place", "text"), [(name, text) for kind, name, text in examples() if kind == "fragment"])
-def test_a_fragment_fits_its_place(place: str, text: str, tmp_path: Path) -> None:
-    path = tmp_path / "around.yaml"
+FRAGMENTS = [(name, text) for kind, name, text in examples() if kind == "fragment"]
+
+
+@pytest.mark.parametrize(("place", "text"), FRAGMENTS)
+def test_a_fragment_fits_its_place(place: str, text: str, written: Path) -> None:
+    path = written / "around.yaml"
     path.write_text(AROUND % {"params": "", "checks": "", "steps": "", place: indented(text)}, "utf-8")
-    load_runbook(path)
+    loaded = load_runbook(path)
+    if place == "checks":
+        added = [one for name, one in loaded.runbook.checks.items() if name not in ("stale", "hostile")]
+        assert added and all(one.sample.false_positives for one in added)
 
 
-def test_a_broken_fragment_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "around.yaml"
+def fragment(heading: str) -> str:
+    """The example under a heading of the guide."""
+    return next(text for name, text in FRAGMENTS if text in under(heading))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_example(kind: str) -> None:
+    assert f"kind: {kind}\n" in fragment(f"#### `{kind}`") or f"kind: {kind}," in fragment(f"#### `{kind}`")
+    assert re.search(rf"^\| `{kind}` \| \S.*\| \S", under("### Kinds of check"), re.MULTILINE), "what it says at 03:00"
+
+
+def test_every_source_and_every_watch_has_its_example() -> None:
+    sources = "".join(text for name, text in FRAGMENTS if name == "checks")
+    assert {*re.findall(r"from: (\w+)", sources), "chainlink"} == set(SOURCES)
+    assert set(re.findall(r"what: (\w+)", fragment("#### `upstream`"))) == set(WATCHES)
+
+
+def test_a_broken_fragment_is_noticed(written: Path) -> None:
+    path = written / "around.yaml"
     path.write_text(AROUND % {"params": "  size: {type: litres}", "checks": "", "steps": ""}, "utf-8")
     with pytest.raises(WrongFile, match="bad-value"):
         load_runbook(path)
+
+
+def test_the_error_it_shows_is_the_error_it_gives(written: Path) -> None:
+    shown = re.search(r"```text\n(\S+?):(\d+):\d+: error(.*?)\n```", under("### Expressions"), re.DOTALL)
+    assert shown is not None
+    check = '  full:\n    kind: invariant\n    holds: "exchange.pool() >= 250_000"\n'
+    (written / "around.yaml").write_text(AROUND % {"params": "", "checks": check, "steps": ""}, "utf-8")
+    with pytest.raises(WrongFile) as caught:
+        load_runbook(written / "around.yaml")
+    told = str(caught.value).partition(": error")[2].rpartition("\n")[0]  # the last line counts the problems
+    assert shown.group(3) == told
 
 
 def test_who_copies_the_page_can_rehearse_it(written: Path) -> None:
@@ -142,16 +213,23 @@ def between(start: str, end: str) -> str:
     return GUIDE.partition(f"\n{start}\n")[2].partition(f"\n{end}\n")[0]
 
 
+COMMON = set(fields_of(Check))
 RUNBOOK = between("## The runbook", "## The deployment")
 DEPLOYMENT = between("## The deployment", "## The protocol file")
 PROTOCOL = between("## The protocol file", "## The scenario")
 SCENARIO = between("## The scenario", "## The answers file")
-ANSWERS = between("## The answers file", "## Testing a runbook")
+ANSWERS = between("## The answers file", "## What is shipped")
 TESTING = between("## Testing a runbook", "## Warnings of lint")
 SHAPES: list[tuple[type, str]] = [
-    *((one, RUNBOOK) for one in (RunbookFile, Meta, Parameter, *VERBS.values(), *KINDS.values())),
-    *((one, DEPLOYMENT) for one in (Deployment, Chain, MarketEntry)),
-    *((one, PROTOCOL) for one in (Protocol, ReadDefinition, LeverDefinition)),
+    *((one, RUNBOOK) for one in (RunbookFile, Meta, Parameter, SlotDeclaration, *VERBS.values())),
+    (Check, under("### Checks")),
+    *((one, under(f"#### `{name}`")) for name, one in KINDS.items()),
+    (Fund, under("#### `collateral_buffer`")),
+    (Notice, RUNBOOK),
+    *((one, under("### Price sources")) for one in SOURCES.values()),
+    *((one, under("#### `upstream`")) for one in WATCHES.values()),
+    *((one, DEPLOYMENT) for one in (Deployment, Chain, RpcSource, TokenEntry, SlotEntry, BenchmarkEntry, MarketEntry)),
+    *((one, PROTOCOL) for one in (Protocol, ReadDefinition, EventDefinition, LeverDefinition)),
     *((one, SCENARIO) for one in (ScenarioFile, FaultEntry)),
     (AnswersFile, ANSWERS),
     *((one, TESTING) for one in (CaseFile, Case, Walk, FeedEntry, EventEntry)),
@@ -161,7 +239,24 @@ SHAPES: list[tuple[type, str]] = [
 @pytest.mark.parametrize(("shape", "section"), SHAPES, ids=lambda one: getattr(one, "__name__", ""))
 def test_every_key_is_explained(shape: type, section: str) -> None:
     explained = {part for key in keys_in(section) for part in key.split(".")}
-    assert set(fields_of(shape)) <= explained
+    own = set(fields_of(shape)) - (COMMON if shape in KINDS.values() else set())
+    assert own <= explained
+
+
+def listed_under(heading: str, column: str) -> list[str]:
+    """The names in the first column of the table whose first heading is this."""
+    table = under(heading).partition(f"| {column} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("column", "folder"), [("runbook", ROOT / "runbooks"), ("protocol", PRODUCT / "protocols")])
+def test_what_is_shipped_is_listed(column: str, folder: Path) -> None:
+    assert listed_under("## What is shipped", column) == sorted(one.stem for one in folder.glob("*.yaml"))
+
+
+def test_every_fault_of_a_drill_is_told() -> None:
+    table = SCENARIO.partition("| `kind` | what happens |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z-]+-[a-z-]+)`", table)) == set(FAULT_KINDS)
 
 
 def codes_in_the_source() -> Iterator[str]:
