@@ -49,11 +49,13 @@ class Wired:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What checks are judged with. `age` gives the age of a block by the wall clock, in seconds, or None in a drill."""
+    """What checks are judged with. `age` gives the age of a block by the wall clock, in seconds, or None in a drill;
+    `earlier` what was found before: of the events and of a check, its findings, oldest first."""
 
     reader: Reader
     checks: Mapping[str, Wired]
     age: Callable[[Block | None], int | None]
+    earlier: Callable[[Sequence[Event], str], Sequence[Finding]] = findings
 
     def judge(self, names: Sequence[str], events: Sequence[Event], at: Block | None = None) -> Judged:
         """The findings of these checks, all at one block; raises Unread where no block was ever seen."""
@@ -126,7 +128,7 @@ class Bench:
         self, checks: Mapping[str, Wired], events: Sequence[Event], snapshot: Snapshot, reads: Sequence[Read]
     ) -> Judged:
         """The findings of a snapshot."""
-        history = {name: findings(events, name)[-MOST_HISTORY:] for name in checks}
+        history = {name: self.earlier(events, name)[-MOST_HISTORY:] for name in checks}
         found, unproven = {}, {}
         for name, one in checks.items():
             reading = self.fresh(one, one.check.judge(one.wiring, snapshot), snapshot)

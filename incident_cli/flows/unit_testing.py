@@ -21,7 +21,7 @@ from incident_cli.flows.session import Session
 from incident_cli.flows.steps import contain_step, restore_step
 from incident_cli.flows.steps.registry import PERFORMERS, Performer
 from incident_cli.flows.walk import walk
-from incident_cli.incident.events import Event, Kind, finding_to_json
+from incident_cli.incident.events import Event, Kind
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.cases import BoundCase, LoadedCases, Walk
 from incident_cli.runbook.expected import Expected
@@ -139,15 +139,14 @@ def findings_of(bound: Bound, one: BoundCase) -> dict[int, dict[str, Finding]]:
     if not one.expected:
         return {}
     names = sorted({expected.check for expected in one.expected})
-    reader, events = SeriesReader(one.recording, bound), list[Event]()
-    bench = Bench(reader, wired(bound), lambda block: None)
+    reader, known = SeriesReader(one.recording, bound), {name: list[Finding]() for name in names}
+    bench = Bench(reader, wired(bound), lambda block: None, lambda events, name: known[name])
     found: dict[int, dict[str, Finding]] = {}
     for index in range(max(expected.index for expected in one.expected) + 1):
         reader.index = index
-        judged = bench.judge(names, events)
-        found[index] = {finding.check: finding for finding in judged.findings}
-        records = {"findings": [finding_to_json(finding) for finding in judged.findings]}
-        events.append(Event(index, Kind.FINDINGS, "", block=judged.snapshot.block, data=records))
+        found[index] = {finding.check: finding for finding in bench.judge(names, ()).findings}
+        for name in names:
+            known[name].append(found[index][name])
     return found
 
 

