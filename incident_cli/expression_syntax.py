@@ -28,8 +28,8 @@ Found = TypeVar("Found")
 
 NAME_ARGUMENTS = frozenset({"firing", "quiet", "unknown", "pending", "quiet_for", "firing_for"})
 LASTING = frozenset({"quiet_for", "firing_for"})
-AMOUNT, AGO = "amount", "ago"
-RESOLVED: Mapping[str, int] = {AMOUNT: 1, AGO: 2}  # answered by the resolver; the number of arguments
+AMOUNT, AGO, NOW = "amount", "ago", "now"
+RESOLVED: Mapping[str, int] = {AMOUNT: 1, AGO: 2, NOW: 0}  # answered by the resolver; the number of arguments
 
 TOKEN = re.compile(
     r"""[ ]+|'[^'\\]*'|"[^"\\]*"|[0-9][0-9_]*(?:\.[0-9]+)?(?![\w.])|[A-Za-z_]\w*(?![\w'"])|"""

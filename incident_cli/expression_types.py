@@ -44,6 +44,7 @@ from incident_cli.expression_syntax import (
     COMPARISONS,
     LASTING,
     NAME_ARGUMENTS,
+    NOW,
     Expression,
     ExpressionError,
     column,
@@ -144,7 +145,10 @@ def hint_beside(lone: Operand, other: Type) -> str:
     written = str(number) if isinstance(number, int) else ""
     if other == BPS:
         return f"write bps({written}) or bps('1.5%')" if written else "write bps('1.5%')"
-    if other == SECONDS or (other == TIME and number is not None):
+    if other == TIME:
+        span = written or "'1h'"
+        return f"write duration({span}) to add it; an age is `now() - …`, compared with duration('1h')"
+    if other == SECONDS:
         return f"write duration({written}) or duration('1h')" if written else f"write duration('{text or '1h'}')"
     if other.token and other == amount_of(other.token):
         return f"write amount('250000 {'USDC' if other.token == ANY_TOKEN else other.token}')"
@@ -312,6 +316,8 @@ class Inference:
             return TRUTH
         if name == AGO:
             return self.type(node.args[0])
+        if name == NOW:
+            return TIME
         if name == AMOUNT:
             return amount_of(amount_parts(literal_text(node.args[0]) or "")["token"])
         if name in ("bps", "duration"):

@@ -237,7 +237,7 @@ def test_every_wrong_operand_is_told_at_once() -> None:
         ("exchange.held() < 5", "write amount('250000 WETH')"),
         ("wait < 60", "write duration(60) or duration('1h')"),
         ("wait < '30m'", "write duration('30m')"),
-        ("now + 5", "write duration(5) or duration('1h')"),
+        ("now + 5", "write duration(5) to add it; an age is `now() - …`, compared with duration('1h')"),
         (
             "exchange.fee() > amount('1 USDC')",
             "both sides must be of one kind: `exchange.fee()` is bps, `amount('1 USDC')` is an amount of USDC",

@@ -178,8 +178,12 @@ class Check:
         return {}
 
     def names(self) -> tuple[str, ...]:
-        """What its summary may mention besides `value` and `limit`: its sources."""
-        return tuple(self.required())
+        """What its summary may mention besides `value` and `limit`: the sources its readings have."""
+        return ()
+
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmarks that a deployment must list for it."""
+        return ()
 
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """What to read, all at one block; reads of the past are wrapped by `evm.past`."""

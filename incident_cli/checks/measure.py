@@ -37,6 +37,8 @@ class ChainValues:
         """A declared read, now or `ago`; or an amount of a token of the deployment."""
         if dotted == "amount":
             return parse_amount(str(args[0]), dict(self.wiring.tokens))
+        if dotted == "now":
+            return Unknown("it has not been read yet") if self.snapshot is None else self.snapshot.block.timestamp
         if dotted == "ago":
             read, inner, text = args
             span = parse_span(str(text))

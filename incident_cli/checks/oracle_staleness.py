@@ -39,6 +39,10 @@ class OracleStaleness(Check):
         """The slot serves a Chainlink-style round."""
         return {self.slot: READS}
 
+    def names(self) -> tuple[str, ...]:
+        """The feed."""
+        return (self.slot,)
+
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """The latest round and the decimals."""
         return reads_of(wiring.slots[self.slot])

@@ -53,6 +53,10 @@ class PriceCheck(Check):
         """The sources."""
         return tuple(one.name for one in self.used())
 
+    def benchmarks(self) -> tuple[str, ...]:
+        """Those that its sources read."""
+        return tuple(one.benchmark for one in self.used() if isinstance(one, BenchmarkSource))
+
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """What every source reads."""
         return tuple(dict.fromkeys(read for one in self.used() for read in one.reads(wiring)))

@@ -60,10 +60,6 @@ class Upstream(Check):
         """What each of them may find."""
         return {name: kind for one in self.watch for name, kind in one.finds().items()}
 
-    def names(self) -> tuple[str, ...]:
-        """Its summary has no sources to mention."""
-        return ()
-
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """What each of them reads first."""
         return tuple(dict.fromkeys(read for one in self.watch for read in one.reads(wiring)))

@@ -27,10 +27,6 @@ class MeasuredCheck(Check):
         """What it evaluates at every point."""
         return tuple(expression for expression, _ in self.formulas())
 
-    def names(self) -> tuple[str, ...]:
-        """Its summary has no sources to mention."""
-        return ()
-
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """What every expression asks for, at every point."""
         return reads_at(self.expressions(), wiring, (NOW, *self.spans()))

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: incident runbook list"
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="The runbooks: list, show, validate, lint, new.", epilog=EXAMPLE
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The runbooks: list, show, validate, lint, test, new, schema.",
+    epilog=EXAMPLE,
 )
 app.command("lint", epilog=runbook_lint.EXAMPLE, short_help="Say what may let somebody down.")(runbook_lint.lint)
 app.command("new", epilog=runbook_new.NEW_EXAMPLE, short_help="Write a runbook to fill in.")(runbook_new.new)

@@ -32,7 +32,8 @@ def new(
     printer.line("next: replace what says TODO, then", "yellow")
     printer.command("check it", f"runbook validate {name}")
     printer.command("see what is missing", f"runbook lint {name}")
-    printer.command("rehearse it (its scenario lies in drills/ beside it)", f"drill {name}")
+    printer.command("test it, once its cases are written into tests/ beside it", f"runbook test {name}")
+    printer.command("rehearse it, once its scenario is written into drills/ beside it", f"drill {name}")
 
 
 def write_new(path: Path, text: str) -> None:

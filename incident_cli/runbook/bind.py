@@ -131,10 +131,23 @@ def bind(
     binder = Binder(own, {**scope, **found_samples(checks)})
     steps = tuple(step for table in loaded.runbook.tables if (step := bind_step(binder, table)) is not None)
     own.refuse_if_wrong()
+    for name, check in checks.items():
+        refuse_unlisted(name, check, {**deployment.benchmarks, **deployment.markets[chosen.name].benchmarks})
     for formula in [*formulas_of_checks(checks.values()), *formulas_of_steps(steps)]:
         refuse_unknown_tokens(formula, deployment, slots)
     loaded = replace(loaded, runbook=replace(loaded.runbook, steps=steps))
     return Bound(loaded, deployment, document, chosen, scope, slots, checks, chain_of(steps, slots))
+
+
+def refuse_unlisted(name: str, check: Check, listed: Mapping[str, object]) -> None:
+    """Raises Misused where a check reads a benchmark that the deployment does not list."""
+    for one in check.benchmarks():
+        if one not in listed:
+            raise Misused(
+                f"the check {name} reads the benchmark {one!r}, which the deployment does not list"
+                f"{did_you_mean(one, listed)}",
+                "add it under `benchmarks:`, or under the market: naming it there is what allows its host",
+            )
 
 
 def formulas_of_checks(checks: Iterable[Check]) -> Iterator[Expression]:

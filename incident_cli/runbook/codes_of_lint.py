@@ -60,8 +60,8 @@ CODES: tuple[Code, ...] = (
         "unproven-containment",
         "a containment without a `verify` step after it",
         "Executed is not contained: only a read of the chain afterwards proves it. Add a `verify` step.",
-        'manual: "See that it is paused."',
-        'verify: ["exchange.market_paused(market) == True"]',
+        'manual: "See that it is paused."}',
+        'verify: ["exchange.market_paused(market) == True"], marks: contained}',
         "warning",
     ),
     Code(

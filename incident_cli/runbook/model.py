@@ -26,7 +26,6 @@ from incident_cli.expression import Expression
 SCHEMA = "incident/v1"
 PARAMETER_TYPES = ("market", "bps", "duration", "int", "amount", "bool", "address")
 MARKS = ("detected", "acknowledged", "contained", "recovered")
-PROVEN_MARKS = ("contained", "recovered")  # only the chain can show these
 TEMPLATES = ("investigating", "identified", "contained", "monitoring", "resolved")
 AUDIENCES = ("public", "owners", "partners", "internal")
 LEVER_FORM = re.compile(r"([a-z][a-z0-9_]{0,39})\.([a-z][a-z0-9_]{0,39})")
@@ -166,10 +165,6 @@ class NotifyStep(Step):
     """
 
     notify: Notice
-
-    def __post_init__(self) -> None:
-        if self.marks in PROVEN_MARKS:
-            raise ValueError(f"a notice proves nothing: it cannot mark {self.marks}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,6 +153,7 @@ class Review:
         if step.when is not None:
             self.formula(self.node(step, "when"), step.when, "truth", self.declared_checks)
         self.transitions(step)
+        self.marked(step)
         if isinstance(step, CheckStep):
             self.checks(step)
         if isinstance(step, VerifyStep):
@@ -161,6 +162,13 @@ class Review:
             self.contain(step)
         if isinstance(step, RestoreStep):
             self.restore(step)
+
+    def marked(self, step: Step) -> None:
+        """Only what reads the chain may say that something is contained, or open again."""
+        proving = {"contained": (VerifyStep,), "recovered": (RestoreStep, VerifyStep)}
+        if step.marks in proving and not isinstance(step, proving[step.marks]):
+            message = f"a {step.verb} step proves nothing on chain: it cannot mark {step.marks}"
+            self.wrong(self.node(step, "marks").place, "no-proof", message)
 
     def proof(self, step: VerifyStep) -> None:
         place = self.node(step, "verify").place

@@ -9,7 +9,15 @@ from incident_cli.runbook.shipped import shipped_folder
 from tests.cli.command import run
 
 SHIPPED = shipped_folder()
-NAMES = ["oracle-divergence", "oracle-staleness", "emergency-shutdown"]
+NAMES = [
+    "oracle-divergence",
+    "oracle-staleness",
+    "emergency-shutdown",
+    "collateral-buffer-shortfall",
+    "option-surface-arbitrage",
+    "compromised-key",
+    "upstream-contagion",
+]
 
 
 def copied(folder: Path) -> Path:

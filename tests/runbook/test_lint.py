@@ -52,7 +52,7 @@ def test_a_well_made_runbook_is_clean(tested: Path) -> None:
         ("on_quiet: goto stand_down", "on_quiet: goto pause", "contains-unasked", "pause"),
         ("{id: declare, ask", "{id: declare, when: unknown(stale), ask", "contains-unasked", "pause"),
         ("{id: declare, ask", "{id: declare, when: firing(stale), ask", "", ""),
-        (PROOF, "manual: Look.", "unproven-containment", "pause"),
+        (PROOF + ", marks: contained", "manual: Look.", "unproven-containment", "pause"),
         (', false_positives: ["The chain stood still."]', "", "no-false-positives", "stale:"),
     ],
 )
