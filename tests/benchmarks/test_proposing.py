@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,11 +19,12 @@ import pytest
 from incident_cli.abi import encode_call
 from incident_cli.checks.check import Finding
 from incident_cli.drills.world import CHAIN_ID
-from incident_cli.evm import CallRead, Read, Snapshot, to_hex
+from incident_cli.evm import Block, CallRead, CodeRead, Read, Snapshot, to_hex
 from incident_cli.flows.carry_out import Draft
 from incident_cli.flows.clock import SystemClock
 from incident_cli.flows.desk import Card, Header, Rehearsed
 from incident_cli.flows.drill import Drill, People, begin, plan_drill, watch
+from incident_cli.flows.proposal import prepare
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.steps.contain_step import draft
 from incident_cli.runbook.model import ContainStep, Step
@@ -51,11 +51,12 @@ class Nobody:
         return nullcontext()
 
 
-@dataclass(slots=True)
 class Noting(Reader):
     """A reader that remembers what was read."""
 
-    noted: frozenset[Read] = frozenset()
+    def __init__(self, source: Endpoint, chain: str, chain_id: int, head: Block | None) -> None:
+        super().__init__(source, chain, chain_id, head)
+        self.noted: frozenset[Read] = frozenset()
 
     def read(self, reads: Sequence[Read]) -> Snapshot:
         self.noted |= frozenset(reads)
@@ -80,9 +81,9 @@ def same_by_safe_eth(client: Any, reads: Sequence[Read], made: Draft) -> str:
     tx = made.proposal.tx
     safe = Safe(tx.safe, client)
     for read in reads:
-        if not isinstance(read, CallRead):
+        if isinstance(read, CodeRead):
             client.w3.eth.get_code(read.to)
-        elif read.to != tx.safe:
+        elif isinstance(read, CallRead) and read.to != tx.safe:
             client.w3.eth.call({"to": read.to, "data": encode_call(read.signature, read.args)})
     safe.retrieve_nonce(), safe.retrieve_threshold(), safe.retrieve_owners(), safe.retrieve_version()
     for one in made.proposal.calls:
@@ -128,11 +129,11 @@ def test_from_plan_to_proposal(tmp_path: Path, say: Say, latency: float) -> None
     with StillNode(drill.live.rpc, latency) as node:
         reader = Noting(node.endpoint(read_seconds=20), session.reader.chain, CHAIN_ID, session.reader.head)
         session.reader = reader
-        made = draft(session, step)
+        made = draft(session, step, prepare)
         reads, client = sorted(reader.noted, key=repr), EthereumClient(node.url)
         works: dict[str, Work] = {
             "safe-eth-py": lambda: same_by_safe_eth(client, reads, made),
-            "incident": lambda: draft(session, step),
+            "incident": lambda: draft(session, step, prepare),
         }
         assert works["safe-eth-py"]() == made.proposal.hashes.safe_tx_hash
         counts = {name: exchanges_of(node, work) for name, work in works.items()}

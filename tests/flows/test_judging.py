@@ -9,6 +9,7 @@ from incident_cli.checks.check import Verdict
 from incident_cli.drills.setting import deployment_text
 from incident_cli.drills.world import CHAIN_ID
 from incident_cli.flows.judging import points_of
+from incident_cli.incident.events import Event
 from incident_cli.units import Span
 from tests.flows.bench import Watched, bench, bound, recorded, world
 
@@ -37,7 +38,8 @@ def test_quiet_costs_one_exchange() -> None:
 
 def test_the_past_is_not_asked_for_where_the_journal_covers_it() -> None:
     live = world("oracle-divergence", 2)
-    node, events = Watched(live), []
+    node = Watched(live)
+    events: list[Event] = []
     judge = bench(node, bound(live, "oracle-divergence"))
     verdicts = []
     for seq in range(6):
@@ -58,7 +60,8 @@ def test_a_past_that_cannot_be_read_is_pending_and_said_to_be_unproven() -> None
 
 def test_a_window_is_taken_from_the_journal_where_the_node_has_forgotten() -> None:
     live = world("liquidity-drain", 1)
-    node, events = Watched(live), []
+    node = Watched(live)
+    events: list[Event] = []
     params = {"drain_window": "2m"}
     judge = bench(node, bound(live, "liquidity-drain", params))
     for seq in range(14):
