@@ -28,7 +28,7 @@ def test_exactly_two_commands_of_one_line_each() -> None:
         assert "\n" not in command
         assert "--require-hashes" in command and "://" not in command
     assert found[0][1].endswith("incident drill --auto")
-    assert found[1][1].endswith("-m pytest")
+    assert found[1][1].endswith("-m pytest -n 2 --dist loadfile")
 
 
 def test_the_locked_requirements_it_names_exist() -> None:
