@@ -37,6 +37,10 @@ class BenchmarkSource(PriceSource):
         if self.max_age <= 0:
             raise ValueError("max_age must be more than 0s")
 
+    def benchmarks(self) -> tuple[str, ...]:
+        """The one."""
+        return (self.benchmark,)
+
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """The number, if the deployment has the benchmark."""
         read = wiring.benchmarks.get(self.benchmark)

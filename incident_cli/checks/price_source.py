@@ -50,6 +50,10 @@ class PriceSource:
             if isinstance(value, Expression):
                 yield value
 
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmarks that a deployment must list for it."""
+        return ()
+
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """What to read."""
         raise NotImplementedError

@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from incident_cli.binding import Variants
-from incident_cli.checks.benchmark_source import BenchmarkSource
-from incident_cli.checks.chainlink_source import ChainlinkSource
 from incident_cli.checks.check import Check, SourceReading, Wanted, Wiring
+from incident_cli.checks.named_classes import NamedClasses
 from incident_cli.checks.price_source import PriceSource
-from incident_cli.checks.pyth_source import PythSource
-from incident_cli.checks.uniswap_source import UniswapSource
-from incident_cli.checks.view_source import ViewSource
 from incident_cli.evm import Read, Snapshot
 from incident_cli.expression import Expression
 
-SOURCES: dict[str, type[PriceSource]] = {
-    "chainlink": ChainlinkSource,
-    "pyth": PythSource,
-    "uniswap_v3": UniswapSource,
-    "view": ViewSource,
-    "benchmark": BenchmarkSource,
-}
+SOURCES: Mapping[str, type[PriceSource]] = NamedClasses(
+    PriceSource,
+    {
+        "chainlink": "chainlink_source.ChainlinkSource",
+        "pyth": "pyth_source.PythSource",
+        "uniswap_v3": "uniswap_source.UniswapSource",
+        "view": "view_source.ViewSource",
+        "benchmark": "benchmark_source.BenchmarkSource",
+    },
+)
 Source = Annotated[PriceSource, Variants("from", SOURCES, "chainlink")]
 
 
@@ -55,7 +54,7 @@ class PriceCheck(Check):
 
     def benchmarks(self) -> tuple[str, ...]:
         """Those that its sources read."""
-        return tuple(one.benchmark for one in self.used() if isinstance(one, BenchmarkSource))
+        return tuple(name for one in self.used() for name in one.benchmarks())
 
     def reads(self, wiring: Wiring) -> tuple[Read, ...]:
         """What every source reads."""

@@ -8,21 +8,21 @@ from typing import Annotated
 
 from incident_cli.binding import Variants
 from incident_cli.checks.check import Check, Reading, Wanted, Wiring
+from incident_cli.checks.named_classes import NamedClasses
 from incident_cli.checks.watch import Watch
-from incident_cli.checks.watch_lane import LaneWatch
-from incident_cli.checks.watch_next_price import NextPriceWatch
-from incident_cli.checks.watch_proxy import ProxyWatch
-from incident_cli.checks.watch_timelock import TimelockWatch
 from incident_cli.checks.window import merged
 from incident_cli.evm import Read, Snapshot
 from incident_cli.expression import Expression
 
-WATCHES: dict[str, type[Watch]] = {
-    "timelock": TimelockWatch,
-    "proxy": ProxyWatch,
-    "lane": LaneWatch,
-    "next_price": NextPriceWatch,
-}
+WATCHES: Mapping[str, type[Watch]] = NamedClasses(
+    Watch,
+    {
+        "timelock": "watch_timelock.TimelockWatch",
+        "proxy": "watch_proxy.ProxyWatch",
+        "lane": "watch_lane.LaneWatch",
+        "next_price": "watch_next_price.NextPriceWatch",
+    },
+)
 MOST_WATCHES = 16
 
 

@@ -40,6 +40,12 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def columns() -> int:
+    """How wide lines are where there is no terminal: `COLUMNS`, else 80."""
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isascii() and given.isdigit() and 20 <= int(given[:6]) <= 1_000 else 80
+
+
 def is_plain() -> bool:
     """Whether colour is unwanted (NO_COLOR, https://no-color.org) or the terminal cannot show it."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

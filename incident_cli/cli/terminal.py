@@ -53,7 +53,7 @@ class Printer:
     @property
     def width(self) -> int:
         """Columns of the terminal; 80 where there is none."""
-        return self.console.width
+        return self.console.width if is_seen() else settings.columns()
 
     def show(self, *things: RenderableType) -> None:
         """Renderables that were built from sanitised text."""
@@ -67,13 +67,16 @@ class Printer:
     def write(self, lines: Sequence[str], style: str = "") -> None:
         """Lines that were wrapped before; what is still too long is the terminal's to wrap."""
         for line in lines:
-            self.console.print(line, style=style or None, soft_wrap=True)
+            if is_seen():
+                self.console.print(line, style=style or None, soft_wrap=True)
+            else:
+                sys.stderr.write(line + "\n")
 
     def error(self, problem: IncidentError) -> None:
         """What happened and what to do next; lines of a file, and places in one for tools to read, stay as they are."""
         for number, line in enumerate(plain_lines(problem.message)):
             if POSITION.match(line):
-                self.write(wrapped(line, self.width, 4, first=0) if self.console.is_terminal else [line], "bold red")
+                self.write(wrapped(line, self.width, 4, first=0) if is_seen() else [line], "bold red")
             elif number == 0:
                 word, style = heading(problem)
                 self.line(f"{word}: {line}", style, hanging=len(word) + 2)
@@ -93,7 +96,7 @@ class Printer:
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """A spinner where there is a terminal; nothing in a log."""
-        if not self.console.is_terminal:
+        if not is_seen():
             yield
             return
         self.settle()
@@ -109,6 +112,11 @@ class Printer:
         """Stop the spinner: over a question it would look as if nobody were asked."""
         while self.spinning:
             self.spinning.pop().stop()
+
+
+def is_seen() -> bool:
+    """Whether stderr is a terminal; a log needs neither styles nor the library that makes them."""
+    return sys.stderr.isatty()
 
 
 def heading(problem: IncidentError) -> tuple[str, str]:
