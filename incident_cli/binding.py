@@ -146,6 +146,10 @@ class Binder:
         self.document.wrong(place, code, message, hint)
         return Wrong()
 
+    def hint(self, word: str, candidates: Collection[str]) -> str:
+        """`did you mean 'pause'?` where something is near and the problem will be shown, else nothing."""
+        return "" if self.document.is_full else did_you_mean(word, candidates).removeprefix("; ")
+
     def root(self, cls: type[T]) -> T | None:
         """The whole document as `cls`, or None with the problems noted."""
         root = self.document.root
@@ -211,7 +215,7 @@ class Binder:
     def reference(self, name: str, kind: Kind, node: Text) -> object:
         given = self.scope.get(name)
         if given is None:
-            hint = did_you_mean(name, self.scope).removeprefix("; ")
+            hint = self.hint(name, self.scope)
             raise self.wrong(node.place, "unknown-name", f"{{{name}}} names no parameter", hint)
         converted = dict(kind.accepts).get(given.kind)
         if converted is not None:
@@ -257,7 +261,7 @@ class Binder:
     def only_known(self, node: Table, fields: Collection[str]) -> bool:
         unknown = [entry.key for key, entry in node.entries.items() if key not in fields]
         for key in unknown:
-            near = did_you_mean(key.value, fields).removeprefix("; ")
+            near = self.hint(key.value, fields)
             self.wrong(key.place, "unknown-key", f"{key.value!r} is no key here", near or f"known: {', '.join(fields)}")
         return not unknown
 

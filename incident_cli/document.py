@@ -7,7 +7,10 @@ nodes and length of a scalar are capped. Every problem is collected; nothing sto
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +29,8 @@ SCALAR_LIMIT = 4_000
 PROBLEM_LIMIT = 100
 SHOWN_LIMIT = 200
 LEFT_OF_CARET = 120
+NEVER_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would be waited for
+HANDED_OVER = re.compile(r"/dev/(stdin|fd/[0-9]+)")
 SCHEME = r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,15}:\\?/\\?/"
 URL = re.compile(  # within quotes up to the closing one; else up to a blank; without a scheme only with a long path
     rf"""(?<="){SCHEME}(?:\\.|[^"\\])*|(?<=')(?:{SCHEME})(?:''|[^'])*|{SCHEME}\S*"""
@@ -106,6 +111,11 @@ class Document:
         if self.split is None:
             self.split = LINE_END.split(self.raw.decode("utf-8-sig", "replace"))
         return self.split
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is wrong that no more is shown: suggestions are not worth their time any longer."""
+        return len(self.problems) >= PROBLEM_LIMIT
 
     def place_in(self, node: Text, column: int) -> Place:
         """Where the character at `column` (from 1) of a scalar stands; its start where folds or escapes move it."""
@@ -201,11 +211,25 @@ def masked_url(found: re.Match[str]) -> str:
 def read_document(path: Path) -> Document:
     """Read and parse a file; raises Misused where it cannot be read at all."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(opened(path), "rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
-    except OSError as problem:
-        raise Misused(f"cannot read {plain(path)}: {problem.strerror}", "check the path") from problem
+    except (OSError, ValueError) as problem:  # ValueError: a path with a zero character
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise Misused(f"cannot read {plain(path, SHOWN_LIMIT)}: {reason}", "check the path") from problem
     return parse_document(raw, str(path))
+
+
+def opened(path: Path) -> int:
+    """A descriptor of a regular file, or of what the shell handed over (`<(…)`); raises OSError for anything else,
+    for the end of a pipe or a device might never come."""
+    if HANDED_OVER.fullmatch(str(path)):
+        return os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | NEVER_WAIT)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file")
 
 
 def parse_document(raw: bytes, name: str) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -235,6 +236,36 @@ def test_a_file_that_cannot_be_read_is_a_misuse(tmp_path: Path) -> None:
         read_document(tmp_path / "none.yaml")
     with pytest.raises(Misused, match="cannot read"):
         read_document(tmp_path)
+
+
+def test_a_pipe_or_a_device_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", Path("/dev/zero"), Path("/dev/tty")):
+        with pytest.raises(Misused, match="cannot read"):
+            read_document(path)
+
+
+def test_what_the_shell_hands_over_is_read() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a: b\n")
+    os.close(writing)
+    try:
+        assert read_document(Path(f"/dev/fd/{reading}")).problems == []
+    finally:
+        os.close(reading)
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_text("a: b\n")
+    (tmp_path / "link.yaml").symlink_to("real.yaml")
+    assert read_document(tmp_path / "link.yaml").problems == []
+
+
+def test_a_path_too_long_is_a_misuse() -> None:
+    with pytest.raises(Misused, match="cannot read"):
+        read_document(Path("x" * 5_000))
+    with pytest.raises(Misused, match="cannot read"):
+        read_document(Path("zero\0"))
 
 
 YAML_TEXT = st.lists(

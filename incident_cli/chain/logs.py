@@ -1,13 +1,16 @@
 """Events over a window of blocks, from eth_getLogs: every one of them, or Missing.
 
 What a node refuses as too much is asked for in halves, within bounds. An event that was not asked for, or that does
-not decode, spoils the whole: a count of some of the events is not a count.
+not decode, that a reorganisation removed or that lies in another block than the rest, spoils the whole: a count of some
+of the events is not a count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from incident_cli.chain.answers import Answer, hash_text, parse_header, quantity
 from incident_cli.chain.asks import REQUESTS_PER_EXCHANGE
@@ -21,6 +24,8 @@ from incident_cli.units import Span
 REQUESTS_PER_READ = 64
 LOGS_PER_READ = 10_000
 RATHER_OTHERS = Missing("the node answered with other logs than were asked for")
+REMOVED = "the node answered with removed logs"
+OTHER_FORK = "the node answered with logs of other blocks than the chain has"
 NEVER_SMALLER = (-32601, -32700)  # no such method, no JSON: halving does not help
 Place = tuple[int, int]
 
@@ -31,7 +36,10 @@ class Spoiled(Exception):
 
 @dataclass(slots=True)
 class Hunt:
-    """One read's logs as far as they are collected. `low` is the block before the first of the window."""
+    """One read's logs as far as they are collected, with interpolated times; `times` are the node's own.
+
+    `low` is the block before the first of the window; `hashes` and `numbers` are those of known blocks.
+    """
 
     read: LogsRead
     low: Block | None
@@ -39,18 +47,34 @@ class Hunt:
     ranges: list[tuple[int, int]]
     requests: int = 0
     logs: dict[Place, Log] = field(default_factory=dict)
-    untimed: dict[Place, Log] = field(default_factory=dict)
+    times: dict[Place, int] = field(default_factory=dict)
+    hashes: dict[int, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     problem: Missing | None = None
 
     @property
     def answer(self) -> Answer:
-        """All events, oldest first."""
-        return self.problem or tuple(self.logs[place] for place in sorted(self.logs))
+        """All events, oldest first; with the node's times where all of them can be right."""
+        if self.problem is not None or not self.is_timed:
+            return self.by_blocks_alone
+        return tuple(replace(self.logs[place], timestamp=self.times[place]) for place in sorted(self.logs))
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the node gives every log a time between the ends of the window, and none runs backwards."""
+        places = sorted(self.logs)
+        first = self.low.timestamp if self.low is not None else 0
+        ends = [(first, self.high.timestamp)[number == self.high.number] for number, _ in places]
+        times = [self.times.get(place, -1) for place in places]
+        if not all(end <= time <= self.high.timestamp for end, time in zip(ends, times, strict=True)):
+            return False
+        steps = zip(pairwise(places), pairwise(times), strict=True)
+        return all(one == other if a == b else one <= other for ((a, _), (b, _)), (one, other) in steps)
 
     @property
     def by_blocks_alone(self) -> Answer:
         """The same with every time interpolated: what nodes that give times and those that do not must agree on."""
-        return self.problem or tuple(self.untimed[place] for place in sorted(self.untimed))
+        return self.problem or tuple(self.logs[place] for place in sorted(self.logs))
 
     def request(self, first: int, last: int) -> Request:
         """eth_getLogs for an inclusive range of blocks."""
@@ -69,11 +93,10 @@ class Hunt:
         if not isinstance(answer, list):
             raise Spoiled("the node answered with no list of logs")
         for one in answer:
-            place, log, untimed = self.parse(one, first, last)
+            place, log = self.parse(one, first, last)
             if place in self.logs:
                 raise Spoiled(RATHER_OTHERS.reason)
-            if log is not None:
-                self.logs[place], self.untimed[place] = log, untimed
+            self.logs[place] = log
         if len(self.logs) > LOGS_PER_READ:
             raise Spoiled(f"more than {LOGS_PER_READ} events in the window")
 
@@ -84,8 +107,8 @@ class Hunt:
         middle = (first + last) // 2
         return [(first, middle), (middle + 1, last)]
 
-    def parse(self, raw: Json, first: int, last: int) -> tuple[Place, Log | None, Log]:
-        """A log, None where it was removed by a reorganisation; raises Spoiled where it is none that was asked for."""
+    def parse(self, raw: Json, first: int, last: int) -> tuple[Place, Log]:
+        """A log; raises Spoiled where it is none that was asked for, or none of this chain (any more)."""
         try:
             if not isinstance(raw, dict):
                 raise ValueError
@@ -98,7 +121,6 @@ class Hunt:
         asked = [self.read.event.topic, *self.read.topics]
         strange = (
             not first <= number <= last
-            or (number == self.high.number and block_hash != self.high.hash)
             or not isinstance(address, str)
             or address.lower() != self.read.to.lower()
             or len(topics) < len(asked)
@@ -106,13 +128,17 @@ class Hunt:
         )
         if strange:
             raise Spoiled(RATHER_OTHERS.reason)
+        if raw.get("removed") not in (None, False):
+            raise Spoiled(REMOVED)
+        pair = self.numbers.setdefault(block_hash, number), self.hashes.setdefault(number, block_hash)
+        if pair != (number, block_hash):
+            raise Spoiled(OTHER_FORK)
         try:
             values = self.read.event.decode([hex_bytes(one) for one in topics], data)
         except ValueError as problem:
             raise Spoiled(f"an event does not decode: {plain(problem, 200)}") from None
-        estimate = self.estimate(number)
-        log = Log(number, self.given(raw.get("blockTimestamp"), estimate), values)
-        return (number, index), None if raw.get("removed") is True else log, Log(number, estimate, values)
+        self.keep_time((number, index), raw.get("blockTimestamp"))
+        return (number, index), Log(number, self.estimate(number), values)
 
     def estimate(self, number: int) -> int:
         """A block's time (seconds) by its place between the ends of the window."""
@@ -121,14 +147,10 @@ class Hunt:
         passed = (self.high.timestamp - self.low.timestamp) * (number - self.low.number)
         return self.low.timestamp + passed // (self.high.number - self.low.number)
 
-    def given(self, raw: Json, estimate: int) -> int:
-        """The block's time that the node gives with a log, where it can be right."""
-        try:
-            time = quantity(raw)
-        except ValueError:
-            return estimate
-        first = self.low.timestamp if self.low is not None else 0
-        return time if first <= time <= self.high.timestamp else estimate
+    def keep_time(self, place: Place, raw: Json) -> None:
+        """Keep the block's time that the node gives with a log, if it is one."""
+        with suppress(ValueError):
+            self.times[place] = quantity(raw)
 
 
 def text_of(raw: Json) -> str:
@@ -154,7 +176,11 @@ def read_logs(
     endpoint: Endpoint, reads: Sequence[LogsRead], blocks: Mapping[Span, Found]
 ) -> tuple[dict[Read, Answer], dict[Read, Answer]]:
     """The events of each read; and the same with interpolated times only. Raises Unread."""
+    known = [one for one in blocks.values() if isinstance(one, Block)]
     hunts = [begin(read, blocks) for read in reads]
+    for one in hunts:
+        one.hashes = {block.number: block.hash for block in known}
+        one.numbers = {block.hash: block.number for block in known}
     while any(one.ranges for one in hunts):
         advance(endpoint, hunts)
     return {one.read: one.answer for one in hunts}, {one.read: one.by_blocks_alone for one in hunts}

@@ -6,7 +6,8 @@ For what one node can do (sending, simulating, a quorum of one) they are one end
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.text import plain
@@ -31,7 +32,8 @@ def connect(endpoints: Sequence[Endpoint], chain: str, chain_id: int) -> Nodes:
 class ChainNodes:
     """The nodes of one chain, and how many of them must agree (`quorum`).
 
-    `disagreements` says, by node, what it said in the last survey against the others, and `answered` who took part.
+    `disagreements` says, by node, what it said in the last survey (or judgement) against the others, and `answered` who
+    took part; `tardy` are the nodes that failed or were late in it: where the others agree they are not waited for.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint], chain: str, chain_id: int, quorum: int = 1) -> None:
@@ -47,6 +49,23 @@ class ChainNodes:
         self.endpoint = Nodes(self.members, chain)
         self.disagreements: dict[str, str] = {}
         self.answered: tuple[str, ...] = ()
+        self.tardy: set[Node] = set()
+        self._judging = False
+
+    def begin_round(self) -> None:
+        """A survey begins; what was said of nodes lasts as long as a judgement."""
+        self.answered = ()
+        if not self._judging:
+            self.disagreements, self.tardy = {}, set()
+
+    @contextmanager
+    def judgement(self) -> Iterator[None]:
+        """Several surveys, of which one learns from another which nodes not to wait for."""
+        self._judging, self.disagreements, self.tardy = True, {}, set()
+        try:
+            yield
+        finally:
+            self._judging = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from incident_cli.errors import IncidentError, Unread
@@ -22,21 +22,24 @@ def gather(
     works: Mapping[Key, Callable[[], Found]],
     seconds: float,
     enough: Callable[[Mapping[Key, Found]], bool] = lambda found: False,
+    unawaited: Collection[Key] = (),
 ) -> dict[Key, Found | IncidentError]:
     """What each work returned, or its expected failure; Unread for those that were not done in time.
 
-    Once what is there is `enough`, the others have a quarter of the time at most. A failure that is a bug is raised.
+    Once what is there is `enough`, the others have a quarter of the time at most, and those that are `unawaited` none.
+    A failure that is a bug is raised.
     """
     outcomes: queue.SimpleQueue[tuple[Key, Found | BaseException]] = queue.SimpleQueue()
     for key, work in works.items():
         threading.Thread(target=lambda key=key, work=work: outcomes.put((key, attempt(work))), daemon=True).start()
     deadline, found, failed = Deadline(seconds), dict[Key, Found](), dict[Key, Found | IncidentError]()
-    hurried = False
-    while len(found) + len(failed) < len(works):
+    hurried, pending = False, set(works)
+    while pending - set(unawaited) if hurried else pending:
         try:
             key, outcome = outcomes.get(timeout=deadline.left)
         except queue.Empty:
             break
+        pending.discard(key)
         if isinstance(outcome, IncidentError):
             failed[key] = outcome
         elif isinstance(outcome, BaseException):

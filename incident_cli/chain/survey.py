@@ -57,7 +57,7 @@ def survey(
         if name in chains
     }
     if benchmarks and at is None:
-        works[""] = lambda: ChainSurvey(None, dict(read_benchmarks(benchmarks)))
+        works[""] = lambda: ChainSurvey(None, dict(read_benchmarks(benchmarks, seconds)))
     found = gather(works, seconds + SLACK_SECONDS) if len(works) > 1 else {main: works[main]()}
     first = found[main]
     if isinstance(first, IncidentError):
@@ -102,7 +102,7 @@ def survey_chain(
     if nodes.quorum > 1:
         agreed = read_quorum(nodes, reads, at, spans, deadline)
         return ChainSurvey(agreed.block, whole(reads, agreed.answers), agreed.past_blocks)
-    nodes.disagreements = {}
+    nodes.begin_round()
     found = read_first(nodes, reads, at, spans, deadline)
     nodes.answered = (nodes.endpoint.name,)
     return ChainSurvey(found.block, whole(reads, found.answers), found.past_blocks)
@@ -130,9 +130,9 @@ def missing(reads: Sequence[Read], problem: IncidentError | None) -> dict[Read, 
     return dict.fromkeys(reads, Missing(plain(problem.message if problem else "it was not read", 500)))
 
 
-def read_benchmarks(reads: Sequence[BenchmarkRead]) -> dict[Read, Answer]:
+def read_benchmarks(reads: Sequence[BenchmarkRead], seconds: float) -> dict[Read, Answer]:
     """Every benchmark, all at once."""
-    found = gather({read: functools.partial(read_benchmark, read) for read in reads}, ROUND_SECONDS)
+    found = gather({read: functools.partial(read_benchmark, read) for read in reads}, seconds)
     return {read: Missing(one.message) if isinstance(one, IncidentError) else one for read, one in found.items()}
 
 

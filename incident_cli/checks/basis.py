@@ -9,6 +9,7 @@ from incident_cli.binding import BPS
 from incident_cli.checks.check import WHOLE_BPS, Reading, Wiring
 from incident_cli.checks.price_source import PriceSource
 from incident_cli.checks.sources import PriceCheck, Source, unread
+from incident_cli.checks.wording import to_the_limit
 from incident_cli.evm import Snapshot
 
 
@@ -46,4 +47,5 @@ class Basis(PriceCheck):
         basis = gap * WHOLE_BPS // index
         side = "above" if mark >= index else "below"
         reason = f"{self.mark.name} is {basis} bps {side} {self.index.name}"
-        return Reading(gap * WHOLE_BPS > self.max * index, basis, self.max, "bps", reason, readings)
+        holds = gap * WHOLE_BPS > self.max * index
+        return to_the_limit(Reading(holds, basis, self.max, "bps", reason, readings))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated
 
 from incident_cli.binding import BYTES32_KIND, EXPRESSION, IDENTIFIER, REFERENCE, SPAN
@@ -18,6 +20,7 @@ from incident_cli.text import plain
 from incident_cli.units import Span, parse_amount, parse_integer
 
 CHANGED, SAME = 1, 0
+NUMBER = re.compile(r"-?[0-9][0-9_]*(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,8 @@ class Change(MeasuredCheck):
 def expected(value: Value, now: Shown, wiring: Wiring) -> Shown:
     """An expected value in the form of the present one; raises ValueError where it is of another kind."""
     found = parsed(value, now.kind, wiring) if isinstance(value, str) else shown_value(value)
+    if {found.kind, now.kind} == {"int", "number"}:  # 7 and 7.0 are one number
+        return Shown(now.kind, found.text)
     if found.kind != now.kind:
         raise ValueError(f"one is {now.kind}, the other {found.kind}")
     return found
@@ -153,6 +158,8 @@ def parsed(text: str, kind: str, wiring: Wiring) -> Shown:
     """Text as a value of a kind; raises ValueError."""
     if kind == "int":
         return shown_value(parse_integer(text))
+    if kind == "number" and NUMBER.fullmatch(text):
+        return shown_value(Decimal(text.replace("_", "")))
     if kind == "amount":
         return shown_value(parse_amount(text, dict(wiring.tokens)))
     if kind == "bool" and text.lower() in ("true", "false"):

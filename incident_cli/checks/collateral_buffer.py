@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated
 
 from incident_cli.binding import BPS, EXPRESSION
 from incident_cli.checks.check import WHOLE_BPS, Reading, Wanted, Wiring
-from incident_cli.checks.measure import Measured, in_words, measure, of_one_unit
+from incident_cli.checks.measure import Exact, Measured, in_words, measure, of_one_unit
 from incident_cli.checks.window import MeasuredCheck
 from incident_cli.document import Place
 from incident_cli.evm import Missing, Snapshot
@@ -27,7 +28,7 @@ class Fund:
         if not 0 <= self.haircut < WHOLE_BPS:
             raise ValueError("a haircut is from 0 bps to less than 100%")
 
-    def counted(self, value: int) -> int:
+    def counted(self, value: Exact) -> Exact:
         """What counts of it, in units of a basis point's share; a fund below zero counts in full."""
         return value * (WHOLE_BPS - self.haircut) if value > 0 else value * WHOLE_BPS
 
@@ -77,7 +78,7 @@ class CollateralBuffer(MeasuredCheck):
             return Reading(False, None, self.min, "bps", "no loss under the stress", trips="below")
         counted = sum(fund.counted(one.value) for fund, one in zip(self.funds, known, strict=True))
         coverage = counted // loss.value
-        buffer = Measured(counted // WHOLE_BPS, loss.unit)
+        buffer = Measured(Fraction(counted) / WHOLE_BPS, loss.unit)
         words = f"{in_words(buffer, wiring.tokens)} against a loss of {in_words(loss, wiring.tokens)}"
         line = f"; below the warning line of {self.warn} bps" if self.warn and counted < self.warn * loss.value else ""
         return Reading(counted < self.min * loss.value, coverage, self.min, "bps", words + line, trips="below")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from incident_cli.binding import one_of
 from incident_cli.checks.check import Found, Wiring
@@ -86,6 +87,8 @@ def shown_value(value: Value) -> Shown:
         return Shown("bool", str(value).lower())
     if isinstance(value, int):
         return Shown("int", str(value))
+    if isinstance(value, Decimal):
+        return Shown("number", digits_of(value))
     if isinstance(value, Amount):
         return Shown("amount", str(value).replace(",", ""))
     if isinstance(value, bytes):
@@ -93,3 +96,10 @@ def shown_value(value: Value) -> Shown:
     if isinstance(value, str) and value.startswith("0x") and len(value) == 2 + 2 * ADDRESS_BYTES:
         return Shown("address", value)
     return Shown("text", str(value))
+
+
+def digits_of(value: Decimal) -> str:
+    """A Decimal with all its digits and none too many: equal numbers have one text."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text

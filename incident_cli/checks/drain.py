@@ -9,6 +9,7 @@ from incident_cli.binding import BPS, EXPRESSION, INTEGER, SPAN
 from incident_cli.checks.check import WHOLE_BPS, Reading, Wiring
 from incident_cli.checks.measure import Measured, in_words, measure
 from incident_cli.checks.window import MeasuredCheck, measured_at, points_of, require_points, require_window
+from incident_cli.checks.wording import to_the_limit
 from incident_cli.evm import Missing, Snapshot
 from incident_cli.expression import Expression
 from incident_cli.units import Span
@@ -58,4 +59,5 @@ class Drain(MeasuredCheck):
         reason = f"{in_words(now, wiring.tokens)} now, {highest} at its highest in {self.window}: {drawdown} bps less"
         if lost and not holds:
             return self.unknown(self.max, "bps", f"{gaps}: it fell by {drawdown} bps at least")
-        return Reading(holds, drawdown, self.max, "bps", f"{reason} at least; {gaps}" if gaps else reason)
+        reason = f"{reason} at least; {gaps}" if gaps else reason
+        return to_the_limit(Reading(holds, drawdown, self.max, "bps", reason))

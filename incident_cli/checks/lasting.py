@@ -5,8 +5,9 @@ holds until the value is back beyond `clear_at` of the limit), m-of-n, `for` (pe
 `keep_firing`, counted from where it last held. A reading that holds is pending at least, even where m-of-n is not yet
 reached. A reading that could not be made makes this verdict unknown; it ends no run and begins none.
 
-A silence (no block judged, or none that could be read) longer than `for` and five minutes ends a run: `for` is
-evidence that something lasted, and there is none. Only `keep_firing` outlasts it, as in Prometheus.
+A silence (no block judged, or none that could be read) longer than a minute and an eighth of `for` ends a run: `for`
+is evidence that something lasted, and there is none; the chain's own past is asked then. What was firing goes on over
+five minutes of silence, so that thinking does not disarm a check, and over `keep_firing`, as in Prometheus.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from incident_cli.checks.check import WHOLE_BPS, Check, Finding, Reading, Verdic
 from incident_cli.checks.wording import render_summary
 from incident_cli.evm import Block
 
-# Five minutes, after which Prometheus too holds a series to be stale (its default look-back), so that thinking does
-# not disarm a check.
-LONGEST_GAP_SECONDS = 300
+# Five minutes, after which Prometheus too holds a series to be stale (its default look-back).
+LONGEST_SILENCE_SECONDS = 300
+LEAST_GAP_SECONDS, LEAST_GAP_BLOCKS = 60, 5
+PART = 8  # of `for`, that may pass unseen
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A reading at a block."""
+    """A reading at a block; `shown` where it was found firing then, and since when."""
 
     block: Block
     reading: Reading
+    shown: Block | None = None
 
 
 @dataclass(slots=True)
@@ -51,19 +54,24 @@ class Course:
     def step(self, sample: Sample) -> None:
         """The state after one more sample."""
         block = sample.block
-        if self.last_known is not None and block.timestamp - self.last_known.timestamp > longest_gap(self.check):
-            self.forget(block)
+        if self.last_known is not None and is_silence(self.check, self.last_known, block):
+            self.forget(self.last_known, block)
         holds = self.held(sample.reading)
         self.recent = [*self.recent, holds][-self.check.samples.of :]
         if holds is not None:
             self.last_known = block
         self.settle(holds, block)
+        if sample.shown is not None and self.verdict is Verdict.PENDING:
+            self.since, self.firing, self.verdict = sample.shown, True, Verdict.FIRING
 
-    def forget(self, now: Block) -> None:
-        """A silence too long: nothing is known of what lay before it but that it goes on firing for `keep_firing`."""
+    def forget(self, before: Block, now: Block) -> None:
+        """A silence too long: nothing is known of what lay in it, but what fired is not forgotten at once."""
         self.recent = []
-        if not self.kept(now):
-            self.since, self.began, self.last_held, self.firing = None, None, None, False
+        if self.kept(now):
+            return
+        self.since, self.began = None, None
+        if now.timestamp - before.timestamp > LONGEST_SILENCE_SECONDS:
+            self.last_held, self.firing = None, False
 
     def held(self, reading: Reading) -> bool | None:
         """Whether a reading holds; once firing, until it is cleared."""
@@ -114,9 +122,16 @@ class Course:
         return now.timestamp - began.timestamp >= span.seconds
 
 
-def longest_gap(check: Check) -> int:
-    """The longest silence (seconds) that a run goes on over."""
-    return max(check.for_.seconds, LONGEST_GAP_SECONDS)
+def is_silence(check: Check, before: Block, now: Block) -> bool:
+    """Whether so much passed unseen between two readings that nothing can be said to have lasted over it.
+
+    Between a block and the next one nothing passes unseen, however long it takes.
+    """
+    if now.number - before.number <= 1:
+        return False
+    if now.timestamp - before.timestamp <= max(LEAST_GAP_SECONDS, check.for_.seconds // PART):
+        return False
+    return not check.for_.blocks or now.number - before.number > max(LEAST_GAP_BLOCKS, check.for_.blocks // PART)
 
 
 def cleared(reading: Reading, clear_at: int) -> bool:
@@ -163,19 +178,39 @@ def lineage(history: Iterable[Finding], block: Block) -> list[Sample]:
             kept = {number: sample for number, sample in kept.items() if number < one.block.number}
             known = None
         if known is None or one.reading.holds is not None:
-            kept[one.block.number] = Sample(one.block, one.reading)
+            kept[one.block.number] = Sample(one.block, one.reading, shown_firing(one))
     return [kept[number] for number in sorted(kept) if number < block.number]
 
 
-def is_covered(check: Check, finding: Finding, history: Sequence[Finding]) -> bool:
-    """Whether the findings before show where a pending run began, so that no older block could make it fire.
+def shown_firing(finding: Finding) -> Block | None:
+    """Where the run of a finding that fired began, as it was recorded."""
+    if finding.verdict is not Verdict.FIRING or finding.since is None or finding.since_block is None:
+        return None
+    return Block(finding.block.chain, finding.since_block, "", finding.since)
 
-    A reading from before the run must be known without a silence between, and n − 1 before the finding for `m of n`.
+
+def is_covered(check: Check, finding: Finding, history: Sequence[Finding]) -> bool:
+    """Whether the findings before settle the verdict, so that no older block could change it.
+
+    For m of n, n − 1 readings just before it must be known; and of a pending run a reading from before its beginning.
     """
-    if finding.verdict is not Verdict.PENDING or finding.since is None:
+    if finding.verdict in (Verdict.FIRING, Verdict.UNKNOWN):
         return True
-    known = [one for one in lineage(history, finding.block) if one.reading.holds is not None]
-    outside = [one for one in known if one.block.timestamp < finding.since]
-    if not outside or len(known) < check.samples.of - 1:
+    known = unbroken(check, [one for one in lineage(history, finding.block) if one.reading.holds is not None], finding)
+    if len(known) < check.samples.of - 1:
         return False
-    return finding.since - outside[-1].block.timestamp <= longest_gap(check)
+    if finding.verdict is Verdict.QUIET or finding.since is None:
+        return True
+    return any(one.block.timestamp < finding.since for one in known)
+
+
+def unbroken(check: Check, known: Sequence[Sample], finding: Finding) -> list[Sample]:
+    """The samples before a finding that no silence parts from it, oldest first."""
+    found: list[Sample] = []
+    later = finding.block
+    for one in reversed(known):
+        if is_silence(check, one.block, later):
+            break
+        found.insert(0, one)
+        later = one.block
+    return found

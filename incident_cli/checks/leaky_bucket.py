@@ -1,4 +1,9 @@
-"""The leaky bucket: what flows out fills it, time empties it. Integers throughout."""
+"""The leaky bucket: what flows out fills it, time empties it. Integers throughout.
+
+A token bucket upside down (Chainlink CCIP, RateLimiter: tokens = min(capacity, tokens + rate · Δt)), whose level is
+never carried above its capacity: what overflows is not owed for ever. It is counted in full for as long as a full
+bucket takes to run empty, so that an overflow can be seen after the block it happened in.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +24,29 @@ class Bucket:
     per: int
     capacity: int
 
-    def level(self, flows: Iterable[tuple[int, int]], now: int) -> int:
-        """The level at `now` times `per`, from (time, amount) in order: level = max(0, level − rate · Δt) + amount."""
-        level = at = 0
+    @property
+    def drain(self) -> int:
+        """How long a full one takes to run empty (seconds or blocks), rounded up."""
+        return -(-self.capacity * self.per // self.rate)
+
+    def level(self, flows: Iterable[tuple[int, int]], now: int, since: int = 0, held: int = 0) -> int:
+        """The level at `now` times `per`, from (time, amount) in order and with `held` base units in it at `since`:
+        level = max(0, level − rate · Δt) + amount, at most the capacity where that is `drain` or longer ago."""
+        full, level, at = self.capacity * self.per, held * self.per, since
         for when, amount in flows:
-            level = max(0, level - self.rate * max(0, when - at)) + amount * self.per
+            level = self.leaked(level, when - at) + amount * self.per
+            level = min(level, full) if when <= now - self.drain else level
             at = max(at, when)
-        return max(0, level - self.rate * max(0, now - at))
+        return self.leaked(level, now - at)
+
+    def leaked(self, level: int, elapsed: int) -> int:
+        """What is left of a level (as `level` gives it) after some time."""
+        return max(0, level - self.rate * max(0, elapsed))
+
+    def bounds(self, flows: Iterable[tuple[int, int]], now: int, since: int) -> tuple[int, int]:
+        """The lowest and the highest level at `now` (as `level` gives it): empty at `since`, and full at `since`."""
+        known = tuple(flows)
+        return self.level(known, now, since), self.level(known, now, since, self.capacity)
 
     def overflows(self, level: int) -> bool:
         """Whether a level (as `level` gives it) is above the capacity."""

@@ -10,15 +10,20 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import cast
 
 from incident_cli.checks.check import Wiring
+from incident_cli.checks.wording import decimal
 from incident_cli.evm import CallRead, Missing, Read, Snapshot, past
 from incident_cli.expression import Expression, ExpressionError, Resolver, Unknown, Value, evaluate
 from incident_cli.expression_values import with_unit
 from incident_cli.protocols.protocol import fixed_value
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.units import Amount, Token, format_amount, parse_amount, parse_span
+
+Exact = int | Fraction
+MOST_PLACES = 18  # of a fraction in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,17 @@ def value_of(expression: Expression, values: Resolver) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A whole number and its unit (a token's symbol, whose base units it counts, or nothing)."""
+    """An exact number and its unit (a token's symbol, whose base units it counts, or nothing).
 
-    value: int
+    Compare it before anything is rounded: a ratio of 1.99 that falls to 1.01 has halved.
+    """
+
+    value: Exact
     unit: str = ""
 
 
 def measure(expression: Expression, wiring: Wiring, snapshot: Snapshot) -> Measured | Missing:
-    """The number an expression has on a snapshot, or why it has none. A fraction is rounded down."""
+    """The number an expression has on a snapshot, or why it has none. A fraction stays one."""
     found = value_of(expression, ChainValues(wiring, snapshot))
     if isinstance(found, Unknown):
         return Missing(found.reason)
@@ -103,7 +111,7 @@ def measure(expression: Expression, wiring: Wiring, snapshot: Snapshot) -> Measu
         return Measured(found.units, found.token.symbol)
     if isinstance(found, bool) or not isinstance(found, int | Decimal):
         return Missing(f"{expression.source!r} is no number")
-    return Measured(math.floor(found))
+    return Measured(found if isinstance(found, int) else Fraction(found))
 
 
 def truth(expression: Expression, wiring: Wiring, snapshot: Snapshot) -> bool | Missing:
@@ -115,9 +123,13 @@ def truth(expression: Expression, wiring: Wiring, snapshot: Snapshot) -> bool | 
 
 
 def in_words(found: Measured, tokens: Mapping[str, Token]) -> str:
-    """`1,234.50 USDC`, or the number itself."""
+    """`1,234.50 USDC`, `1.99` or the number itself; what is beyond 18 decimals is left out."""
     token = tokens.get(found.unit)
-    return f"{found.value:,} {found.unit}".rstrip() if token is None else format_amount(found.value, token)
+    if token is not None:
+        return format_amount(math.floor(found.value), token)
+    whole = found.value.denominator == 1
+    shown = f"{int(found.value):,}" if whole else decimal(math.floor(found.value * 10**MOST_PLACES), MOST_PLACES, 2)
+    return f"{shown} {found.unit}".rstrip()
 
 
 def of_one_unit(*found: Measured) -> Missing | None:

@@ -11,7 +11,7 @@ from incident_cli.binding import BPS, IDENTIFIER, TEXT, Kind
 from incident_cli.checks.check import WHOLE_BPS, Check, Reading, Wiring
 from incident_cli.checks.option_arbitrage import YEAR, Arbitrage, Row, arbitrages
 from incident_cli.checks.price_source import time_on
-from incident_cli.checks.wording import describe
+from incident_cli.checks.wording import describe, to_the_limit
 from incident_cli.evm import CallRead, Missing, Read, Snapshot
 from incident_cli.protocols.slot import Market
 
@@ -78,7 +78,8 @@ class OptionSurface(Check):
         value = worst.size * WHOLE_BPS * HUNDREDTHS
         count = len(rows) * len(rows[0].strikes)
         reason = f"{worst.what}: {describe(int(value), UNIT)} of the forward" if worst.what else ""
-        return Reading(value > limit, int(value), limit, UNIT, reason or f"no arbitrage among {count} options")
+        reason = reason or f"no arbitrage among {count} options"
+        return to_the_limit(Reading(value > limit, int(value), limit, UNIT, reason))
 
     def rows(self, wiring: Wiring, snapshot: Snapshot) -> list[Row] | Missing:
         """The surface by expiry, or what is wrong with it."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated
 
 from incident_cli.binding import BPS, IDENTIFIER
 from incident_cli.checks.check import WHOLE_BPS, Reading, SourceReading, Wiring
+from incident_cli.checks.measure import Exact
 from incident_cli.checks.price_source import PriceSource
 from incident_cli.checks.sources import PriceCheck, Source, unread
+from incident_cli.checks.wording import to_the_limit
 from incident_cli.evm import Snapshot
 
 
@@ -53,21 +56,22 @@ class OracleDivergence(PriceCheck):
         gap, base, farthest = self.widest(readings)
         holds = gap * WHOLE_BPS > self.max * base
         reason = f"{farthest} is {gap * WHOLE_BPS // base} bps from {self.centre()}"
-        return Reading(holds, gap * WHOLE_BPS // base, self.max, "bps", reason, readings)
+        return to_the_limit(Reading(holds, gap * WHOLE_BPS // base, self.max, "bps", reason, readings))
 
-    def widest(self, readings: tuple[SourceReading, ...]) -> tuple[int, int, str]:
+    def widest(self, readings: tuple[SourceReading, ...]) -> tuple[Exact, Exact, str]:
         """The widest gap, the price it is measured against, and the source that shows it."""
         prices = {one.name: one.value for one in readings if one.value is not None}
-        base = prices[self.reference or ""] if len(prices) == 2 else median(sorted(prices.values()))
-        farthest = max(prices, key=lambda name: abs(prices[name] - base))
-        return abs(prices[farthest] - base), base, farthest
+        base: Exact = prices[self.reference or ""] if len(prices) == 2 else median(sorted(prices.values()))
+        gaps: dict[str, Exact] = {name: abs(price - base) for name, price in prices.items()}
+        farthest = max(gaps, key=lambda name: gaps[name])
+        return gaps[farthest], base, farthest
 
     def centre(self) -> str:
         """What the gap is measured against, in words."""
         return str(self.reference) if len(self.sources) == 2 else "the median"
 
 
-def median(ordered: list[int]) -> int:
-    """The middle of sorted integers; of an even number, the floor of the two middle ones' mean."""
+def median(ordered: list[int]) -> Exact:
+    """The middle of sorted integers; of an even number, the mean of the two middle ones."""
     middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2
+    return ordered[middle] if len(ordered) % 2 else Fraction(ordered[middle - 1] + ordered[middle], 2)

@@ -11,13 +11,15 @@ from incident_cli.checks.check import WHOLE_BPS, Reading, Wiring
 from incident_cli.checks.event_log import EventName, Only, amounts, conditions, logged, logs_of
 from incident_cli.checks.leaky_bucket import Bucket, time_to_empty
 from incident_cli.checks.measure import in_words, measure
-from incident_cli.checks.window import MeasuredCheck, length, measured_at, require_window, same_unit
+from incident_cli.checks.window import MeasuredCheck, length, like, measured_at, require_window, same_unit
+from incident_cli.checks.wording import to_the_limit
 from incident_cli.evm import Log, LogsRead, Missing, Read, Snapshot
 from incident_cli.expression import Expression
 from incident_cli.units import Amount, Span, format_amount, parse_amount
 
 BUCKET = ("event", "amount", "rate", "per", "capacity")
 RETAINED = ("value", "retained", "window")
+DRAINS_REPLAYED = 3  # so that a steady outflow fires from 4/3 of the rate, and little is unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +27,14 @@ class Outflow(MeasuredCheck):
     """Fires when more leaves than a rate allows: give `event`, `amount`, `rate`, `per` and `capacity` for a leaky
     bucket, or `value`, `window` and `retained` for a window.
 
-    Leaky bucket (a token bucket upside down): level = max(0, level − rate · Δt) + amount, at every event; it trips
-    when the level now is above the capacity, and the value is the level in basis points of it. Amounts of the event
-    are base units of the capacity's token; Δt is in seconds of block time, or in blocks where `per` is. It is
-    replayed over `window` from empty, so the level is a lower bound until the bucket ran empty once in it. Unless
-    said, and at least, the window is the time a full bucket takes to run empty.
+    Leaky bucket (a token bucket upside down; Chainlink CCIP, RateLimiter: tokens = min(capacity, tokens + rate · Δt)):
+    level = max(0, level − rate · Δt) + amount at every event, never carried above the capacity but in the last
+    capacity / rate, in which it is counted in full. It trips when the level now is above the capacity, so no longer
+    than a full bucket takes to run empty; the value is the level in basis points of the capacity. Amounts of the event
+    are base units of the capacity's token; Δt is in seconds of block time, or in blocks where `per` is.
+    It is replayed over `window`: unless said 3 · capacity / rate, and one at least. How full it was before is not
+    known: above the capacity even from empty fires (the value is the least it can be), not above it even from full is
+    quiet (the most), and between is unknown: then more than the rate left for long.
 
     Window (ERC-7265, circuit breaker: L + d < L · retained, with d the net flow of the window): it trips when what is
     there now is less than `retained` of what was there at the window's start. Its tests use 70 % and 4 h.
@@ -73,7 +78,7 @@ class Outflow(MeasuredCheck):
         assert self.capacity is not None and self.rate is not None and self.per is not None
         least = time_to_empty(self.capacity, self.rate, self.per)
         if self.window is None:
-            return least
+            return like(least, DRAINS_REPLAYED * length(least))
         if not same_unit(self.window, least):
             raise ValueError("window and per count both in time, or both in blocks")
         if length(self.window) < length(least):
@@ -105,7 +110,7 @@ class Outflow(MeasuredCheck):
         return self.judge_retained(wiring, snapshot) if self.event is None else self.judge_bucket(wiring, snapshot)
 
     def judge_bucket(self, wiring: Wiring, snapshot: Snapshot) -> Reading:
-        """The level in basis points of the capacity (floor), and whether it is above it exactly."""
+        """The level in basis points of the capacity (floor), and whether it is above it exactly: see the class."""
         assert self.amount is not None and self.per is not None
         read, limits = self.logs(wiring), self.limits(wiring)
         logs = logged(read, snapshot)
@@ -116,15 +121,24 @@ class Outflow(MeasuredCheck):
         if isinstance(taken, Missing) or isinstance(block, Missing):
             problem = next(one for one in (taken, block) if isinstance(one, Missing))
             return self.unknown(WHOLE_BPS, "bps", problem)
-        rate, capacity = limits
-        bucket = Bucket(rate.units, length(self.per), capacity.units)
         now = block.number if self.per.blocks else block.timestamp
-        level = bucket.level(zip((self.moment(one) for one in logs), taken, strict=True), now)
-        shown = format_amount(level // bucket.per, capacity.token)
-        many = f"{len(logs)} event{'' if len(logs) == 1 else 's'}"
-        reason = f"the bucket holds {shown} of {capacity} after {many} in {self.replayed()}"
-        value = level * WHOLE_BPS // (bucket.capacity * bucket.per)
-        return Reading(bucket.overflows(level), value, WHOLE_BPS, "bps", reason)
+        bucket = Bucket(limits[0].units, length(self.per), limits[1].units)
+        flows = zip((self.moment(one) for one in logs), taken, strict=True)
+        least, most = bucket.bounds(flows, now, now - length(self.replayed()))
+        return self.level_reading(bucket, limits[1], least, most, len(logs))
+
+    def level_reading(self, bucket: Bucket, capacity: Amount, least: int, most: int, count: int) -> Reading:
+        """The reading of a level between two bounds."""
+        low, high = (format_amount(one // bucket.per, capacity.token) for one in (least, most))
+        after = f"of {capacity} after {count} event{'' if count == 1 else 's'} in {self.replayed()}"
+        holds = bucket.overflows(least)
+        if bucket.overflows(most) and not holds:
+            why = "what left before decides, a longer `window` says more"
+            return self.unknown(WHOLE_BPS, "bps", f"the bucket holds {low} to {high} {after}; {why}")
+        bound = "" if least == most else " at least" if holds else " at most"
+        reason = f"the bucket holds{bound} {low if holds else high} {after}"
+        value = (least if holds else most) * WHOLE_BPS // (bucket.capacity * bucket.per)
+        return to_the_limit(Reading(holds, value, WHOLE_BPS, "bps", reason))
 
     def moment(self, log: Log) -> int:
         """When it was logged, as the bucket counts."""

@@ -1,21 +1,26 @@
 """Where a price comes from: one class for each kind of source, chosen by the key `from`.
 
-A source names its reads and judges their answers before it is believed; the price is in units of 10^-18.
+A source names its reads and judges their answers before it is believed; the price is in units of 10^-18, and
+one too small for that is none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from fractions import Fraction
+from math import floor
 from typing import Annotated, ClassVar, cast
 
 from incident_cli.binding import IDENTIFIER, SLUG
 from incident_cli.checks.check import SourceReading, Wiring
+from incident_cli.checks.measure import Exact
 from incident_cli.document import Place
 from incident_cli.evm import Missing, Read, Snapshot
 from incident_cli.expression import Expression
 
 SCALE = 18
+FEWEST_UNITS = 10**6  # with fewer, what the cut at 18 decimals leaves out is more than 0.01 bps of the price
 MOST_DECIMALS = 36
 
 
@@ -72,9 +77,9 @@ class PriceSource:
         return SourceReading(self.name, self.independence, None, updated_at, reason)
 
     def read_as(self, price: int, updated_at: int | None) -> SourceReading:
-        """A price that may be believed: above zero at 18 decimals."""
-        if price <= 0:
-            return self.unread("its price is zero at 18 decimals", updated_at)
+        """A price that may be compared: 10^-12 or more, so that 18 decimals hold all that counts of it."""
+        if price < FEWEST_UNITS:
+            return self.unread("its price is below 10^-12: too small to be compared at 18 decimals", updated_at)
         return SourceReading(self.name, self.independence, price, updated_at)
 
 
@@ -91,11 +96,11 @@ class SlotSource(PriceSource):
         return self.name_ or self.slot
 
 
-def scaled(value: int, decimals: int) -> int:
+def scaled(value: Exact, decimals: int) -> int:
     """A number with `decimals` decimals (negative: with as many zeros left out) in units of 10^-18, rounded down."""
-    whole: int = value * 10 ** max(0, SCALE - decimals)
+    zeros: int = 10 ** max(0, SCALE - decimals)
     part: int = 10 ** max(0, decimals - SCALE)
-    return whole // part
+    return floor(value * zeros / part) if isinstance(value, Fraction) else value * zeros // part
 
 
 def whole_numbers(answer: tuple[object, ...] | Missing, count: int) -> tuple[int, ...] | Missing:

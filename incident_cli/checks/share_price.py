@@ -9,6 +9,7 @@ from incident_cli.binding import BPS, EXPRESSION, SPAN
 from incident_cli.checks.check import WHOLE_BPS, Reading, Wiring
 from incident_cli.checks.measure import in_words, measure
 from incident_cli.checks.window import MeasuredCheck, measured_at, require_window
+from incident_cli.checks.wording import to_the_limit
 from incident_cli.evm import Missing, Snapshot
 from incident_cli.expression import Expression
 from incident_cli.units import Span
@@ -49,11 +50,12 @@ class SharePrice(MeasuredCheck):
         if isinstance(then, Missing):
             return self.unknown(self.max_fall, "bps", then)
         if then.value <= 0 or now.value < 0:
-            return self.unknown(self.max_fall, "bps", f"a share is worth {min(now.value, then.value)}: no price")
+            worth = in_words(min(now, then, key=lambda one: one.value), wiring.tokens)
+            return self.unknown(self.max_fall, "bps", f"a share is worth {worth}: no price")
         rise = now.value - then.value
         rises = rise > 0 and self.max_rise is not None
         change, limit = (rise, self.max_rise or 0) if rises else (max(-rise, 0), self.max_fall)
         words = "rose" if rise > 0 else "fell" if rise else "did not move"
         reason = f"it {words}: {in_words(now, wiring.tokens)}, {in_words(then, wiring.tokens)} {self.window} ago"
         holds = change * WHOLE_BPS > limit * then.value
-        return Reading(holds, change * WHOLE_BPS // then.value, limit, "bps", reason)
+        return to_the_limit(Reading(holds, change * WHOLE_BPS // then.value, limit, "bps", reason))

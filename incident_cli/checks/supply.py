@@ -7,8 +7,9 @@ from typing import Annotated
 
 from incident_cli.binding import BPS, EXPRESSION, SPAN
 from incident_cli.checks.check import WHOLE_BPS, Reading, Wiring
-from incident_cli.checks.measure import Measured, in_words, measure, of_one_unit
+from incident_cli.checks.measure import Exact, Measured, in_words, measure, of_one_unit
 from incident_cli.checks.window import MeasuredCheck, measured_at, require_window
+from incident_cli.checks.wording import to_the_limit
 from incident_cli.evm import Missing, Snapshot
 from incident_cli.expression import Expression
 from incident_cli.units import Span
@@ -58,8 +59,8 @@ class Supply(MeasuredCheck):
         reason = f"supply {words[2]} to {words[0]}, backing {words[3]} to {words[1]} in {self.window}"
         return self.reading(excess, before[0], reason)
 
-    def reading(self, excess: int, base: int, reason: str) -> Reading:
+    def reading(self, excess: Exact, base: Exact, reason: str) -> Reading:
         """The excess over a base; over nothing, any excess is too much."""
         holds = excess * WHOLE_BPS > self.max_excess * base
         value = excess * WHOLE_BPS // base if base else None if excess > 0 else 0
-        return Reading(holds, value, self.max_excess, "bps", reason)
+        return to_the_limit(Reading(holds, value, self.max_excess, "bps", reason))

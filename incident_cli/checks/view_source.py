@@ -7,7 +7,7 @@ from typing import Annotated
 
 from incident_cli.binding import EXPRESSION, IDENTIFIER, INTEGER
 from incident_cli.checks.check import SourceReading, Wiring
-from incident_cli.checks.measure import measure, reads_of
+from incident_cli.checks.measure import in_words, measure, reads_of
 from incident_cli.checks.price_source import MOST_DECIMALS, PriceSource, scaled
 from incident_cli.evm import Missing, Read, Snapshot
 from incident_cli.expression import Expression
@@ -48,5 +48,5 @@ class ViewSource(PriceSource):
         if isinstance(found, Missing):
             return self.unread(found)
         if found.value <= 0:
-            return self.unread(f"it answers {found.value}")
+            return self.unread(f"it answers {in_words(found, wiring.tokens)}")
         return self.read_as(scaled(found.value, self.decimals), None)

@@ -12,6 +12,7 @@ from incident_cli.binding import BPS, DURATION, INTEGER
 from incident_cli.checks.check import WHOLE_BPS, Reading, SourceReading, Wiring
 from incident_cli.checks.price_source import PriceSource
 from incident_cli.checks.sources import PriceCheck, Source
+from incident_cli.checks.wording import to_the_limit
 from incident_cli.evm import Missing, Read, Snapshot, past
 from incident_cli.units import Span
 
@@ -140,7 +141,7 @@ class Volatility(PriceCheck):
         if z > self.k and latest <= floor:
             reason += f", but no more than the floor of {self.floor} bps"
         holds = z > self.k and latest > floor
-        return Reading(holds, int(score * HUNDREDTHS), self.k * HUNDREDTHS, UNIT, reason, (present,))
+        return to_the_limit(Reading(holds, int(score * HUNDREDTHS), self.k * HUNDREDTHS, UNIT, reason, (present,)))
 
     def unknown(self, problem: str, present: SourceReading) -> Reading:
         """It cannot be said."""

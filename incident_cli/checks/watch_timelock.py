@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, cast
 
@@ -18,6 +18,7 @@ EVENT = "scheduled"
 STATE, PENDING = "operation_state", "operation_pending"  # OpenZeppelin Contracts 5; 4 has isOperationPending only
 UNSET, WAITING, READY, DONE = range(4)  # TimelockController.OperationState
 MOST_OPERATIONS = 256
+MOST_NAMED = 8  # of the other pending operations, in a reason that people read
 SELECTOR_BYTES = 4
 
 
@@ -44,7 +45,7 @@ class TimelockWatch(Watch):
     (the read `operation_state`, else isOperationPending as `operation_pending`) says which wait or are ready. Allowed
     are the ids in `allowed`, and the operations all of whose targets are in `allow_targets`. The window must be longer
     than the delay, or a slow operation is scheduled out of its sight.
-    Found: `operation_id` and `operation_target` of the one that may be executed first.
+    Found: `operation_id` and `operation_target` of every one, the one that may be executed first before the others.
     """
 
     slot: Annotated[str, IDENTIFIER]
@@ -133,16 +134,27 @@ class TimelockWatch(Watch):
         return value
 
     def alarm(self, pending: list[Operation], snapshot: Snapshot, unread: int) -> Reading:
-        """The one that may be executed first, and how many there are."""
-        first = min(pending, key=lambda one: one.due)
+        """The one that may be executed first, and which others wait."""
+        first, *others = sorted(pending, key=lambda one: (one.due, one.id))
         left = first.due - snapshot.block.timestamp
         when = f"in {format_duration(left)}" if left > 0 else "now"
         reason = f"operation {to_hex(first.id)} calls {first.calls} and may be executed {when}"
-        rest = f"; {len(pending) - 1} more wait" if len(pending) > 1 else ""
+        rest = f"; {len(others)} more wait: {named(others)}" if others else ""
         rest += f"; {unread} could not be read" if unread else ""
-        target = first.targets[0] if first.targets else ""
-        found = (Found("operation_id", "bytes32", to_hex(first.id)), Found("operation_target", "address", target))
+        found = tuple(value for one in (first, *others) for value in values_of(one))
         return Reading(True, len(pending), 0, "", reason + rest, found=found)
+
+
+def named(operations: Sequence[Operation]) -> str:
+    """The ids of operations in full, and how many are left out."""
+    ids = ", ".join(to_hex(one.id) for one in operations[:MOST_NAMED])
+    return f"{ids} and {len(operations) - MOST_NAMED} others" if len(operations) > MOST_NAMED else ids
+
+
+def values_of(operation: Operation) -> tuple[Found, Found]:
+    """What a step may bind of an operation."""
+    target = operation.targets[0] if operation.targets else ""
+    return (Found("operation_id", "bytes32", to_hex(operation.id)), Found("operation_target", "address", target))
 
 
 def operations(read: LogsRead, logs: Iterable[Log]) -> tuple[Operation, ...]:

@@ -6,6 +6,7 @@ A unit of the form `10^-2 sigma` or `10^-6 USDC` means that whole numbers of it 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from incident_cli.checks.check import Reading, SourceReading
 from incident_cli.text import plain
@@ -21,6 +22,14 @@ def render_summary(template: str, reading: Reading) -> str:
     values = {one.name: describe_source(one) for one in reading.sources}
     values |= {"value": describe(reading.value, reading.unit), "limit": describe(reading.limit, reading.unit)}
     return plain(PLACEHOLDER.sub(lambda one: values.get(one.group(1), one.group()), template), LONGEST_SUMMARY)
+
+
+def to_the_limit(reading: Reading) -> Reading:
+    """The reading; where it trips by less than its whole number shows, its reason says so."""
+    if not reading.holds or reading.value != reading.limit:
+        return reading
+    limit = describe(reading.limit, reading.unit)
+    return replace(reading, reason=f"{reading.reason}, a little more than {limit}")
 
 
 def describe(value: int | None, unit: str) -> str:

@@ -41,16 +41,16 @@ def show(printer: Printer, report: CheckReport) -> None:
 def where(report: CheckReport) -> Iterator[str]:
     """The blocks, and the nodes that answered or did not."""
     for block in report.blocks:
-        age = report.ages[block.chain]
-        old = "" if age is None else f", {format_duration(age)} old"
-        yield f"{plain(block.chain)}: block {block.number}{old}"
+        age = report.age(block)
+        when = f"{format_duration(age)} old" if age >= 0 else f"{format_duration(-age)} ahead of the clock"
+        yield f"{plain(block.chain)}: block {block.number}, {when}"
         yield f"  {block.hash}"
     every = [report.reader.nodes, *report.reader.others.values()]
     for nodes in every:
         asked = f"{nodes.requests} request{'' if nodes.requests == 1 else 's'}"
         yield plain(f"{nodes.chain}: {len(nodes.answered)} of {len(nodes.names)} nodes answered, {asked}")
         for name, problem in {**nodes.failures, **nodes.disagreements}.items():
-            yield plain(f"  {name}: {problem}", 300)
+            yield plain(f"  {problem}" if problem.startswith(name) else f"  {name}: {problem}", 300)
 
 
 def title(post: Post) -> str:
@@ -69,8 +69,10 @@ def details(post: Post, report: CheckReport) -> Iterator[str]:
         yield plain(finding.summary)
     elif reading.sources:
         yield " · ".join(plain(describe_source(one), 200) for one in reading.sources)
+    if finding.block != report.snapshot.block:
+        yield f"judged at block {finding.block.number}, {post.wired.check.depth} below the head"
     if finding.since is not None and finding.since_block is not None:
-        held = format_duration(report.snapshot.block.timestamp - finding.since)
+        held = format_duration(finding.block.timestamp - finding.since)
         yield f"it has held at least since block {finding.since_block}, {held} before"
     if finding.verdict is not Verdict.QUIET:
         for one in post.wired.check.false_positives:

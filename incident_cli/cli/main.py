@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from incident_cli import __version__
-from incident_cli.cli import check, drill, explain, respond, runbook
-from incident_cli.errors import IncidentError
+from incident_cli.cli import check, drill, explain, respond, runbook, streams
+from incident_cli.errors import IncidentError, Misused
+from incident_cli.text import plain_lines
 
 LATEST = "latest"
 INTERRUPTED, BUG = 130, 70
@@ -50,27 +50,38 @@ def main(
 
 
 def run() -> None:
-    """The console script: every expected failure is a line and its exit code, every other one a report."""
-    fill_closed_streams()
+    """The console script."""
+    streams.guard()
+    sys.exit(ended())
+
+
+def ended() -> int:
+    """The exit code: every expected failure is a line and its code, every other one a report."""
     try:
-        app(with_optional_values(sys.argv[1:]), prog_name="incident")
+        code = app(with_optional_values(sys.argv[1:]), prog_name="incident", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code if isinstance(code, int) else 0
     except IncidentError as problem:
-        sys.exit(failed(problem))
-    except BrokenPipeError:
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Exception as bug:  # the only broad except: nothing may end in a traceback
-        sys.exit(crashed(bug))
+        return failed(problem)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as problem:  # the only broad except: nothing may end in a traceback
+        return misused(problem) if is_usage(problem) else crashed(problem)
 
 
-def fill_closed_streams() -> None:
-    """A stream closed by the caller leaves its number to the next file opened: the journal must never get it."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(descriptor)
-    if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 (open until the process ends)
+def is_usage(problem: Exception) -> bool:
+    """Whether it is an error of the command line, which shows itself; typer does not export its class."""
+    return hasattr(problem, "format_message") and hasattr(problem, "show")
+
+
+def misused(problem: Any) -> int:
+    """Print an error of the command line, which repeats what was typed."""
+    shown = io.StringIO()
+    problem.show(file=shown)
+    for line in plain_lines(shown.getvalue().rstrip("\n")):
+        sys.stderr.write(line + "\n")
+    return Misused.exit_code
 
 
 def with_optional_values(arguments: list[str]) -> list[str]:

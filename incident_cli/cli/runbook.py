@@ -88,10 +88,10 @@ def validate(
 def problem_of(name: str) -> IncidentError | None:
     """What is wrong with a runbook, or nothing."""
     from incident_cli.runbook.load import load_runbook
-    from incident_cli.runbook.shipped import find_runbook
+    from incident_cli.runbook.shipped import find_runbook, is_there
 
     try:
-        path = find_runbook(name) if not Path(name).is_dir() else Path(name)
+        path = Path(name) if is_there(Path(name).is_dir) else find_runbook(name)
         require_runbook(path)
         load_runbook(path)
     except IncidentError as problem:

@@ -59,9 +59,9 @@ def linted(name: str) -> Linted:
         path = find_runbook(name)
         require_runbook(path)
         loaded = load_runbook(path)
+        return Linted(name, loaded, tuple(lint(loaded, written_tests(loaded), drilled(loaded))))
     except IncidentError as problem:
         return Linted(name, problem=problem)
-    return Linted(name, loaded, tuple(lint(loaded, written_tests(loaded), drilled(loaded))))
 
 
 def drilled(loaded: LoadedRunbook) -> Drilled | None:
@@ -70,12 +70,15 @@ def drilled(loaded: LoadedRunbook) -> Drilled | None:
 
     from incident_cli.cli.settings import incident_home
     from incident_cli.flows.clock import SystemClock
+    from incident_cli.flows.incidents import needing
     from incident_cli.flows.last_drills import last_drills
     from incident_cli.runbook.lint import Drilled
 
     if loaded.runbook.meta.drill_every is None:
         return None
-    last = last_drills(incident_home()).get(hashlib.sha256(loaded.document.raw).hexdigest())
+    home = incident_home()
+    with needing(home):
+        last = last_drills(home).get(hashlib.sha256(loaded.document.raw).hexdigest())
     return Drilled(None if last is None else int((SystemClock().now() - last).total_seconds()))
 
 

@@ -49,3 +49,8 @@ def columns() -> int:
 def is_plain() -> bool:
     """Whether colour is unwanted (NO_COLOR, https://no-color.org) or the terminal cannot show it."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def is_colour_forced() -> bool:
+    """Whether colour is wanted in a log as well (FORCE_COLOR, https://force-color.org)."""
+    return bool(os.environ.get("FORCE_COLOR"))

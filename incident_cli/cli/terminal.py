@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from incident_cli.cli import settings
+from incident_cli.cli.streams import WAY_OUT
 from incident_cli.cli.wrapping import paths_apart, wrapped
 from incident_cli.errors import IncidentError, Misused, NeedsTerminal, Waiting
 from incident_cli.flows.desk import Answer, Answerer, Back, Note, Prompt, Reply, Skip, Stop
@@ -33,12 +33,18 @@ LABELS = {"yes-no": "yes or no [no]", "type": "type it", "text": "answer", "choi
 YES, NO = frozenset({"y", "yes"}), frozenset({"n", "no", ""})
 
 
+def is_seen() -> bool:
+    """Whether stderr is a terminal; a log needs neither styles nor the library that makes them."""
+    return sys.stderr.isatty()
+
+
 @dataclass(slots=True)
 class Printer:
-    """Prints for people, to stderr."""
+    """Prints for people, to stderr; `seen` where that is a terminal, styled there and where FORCE_COLOR asks for it."""
 
     consoles: list[Console] = field(default_factory=list)
     spinning: list[Status] = field(default_factory=list)
+    seen: bool = field(default_factory=is_seen)
 
     @property
     def console(self) -> Console:
@@ -46,14 +52,20 @@ class Printer:
         if not self.consoles:
             from rich.console import Console
 
-            escapes: dict[str, Any] = {"color_system": None, "force_terminal": False} if settings.is_plain() else {}
+            plainly: dict[str, Any] = {"color_system": None, "force_terminal": False}
+            escapes = {} if self.styled else plainly
             self.consoles.append(Console(stderr=True, highlight=False, markup=False, emoji=False, **escapes))
         return self.consoles[0]
 
     @property
+    def styled(self) -> bool:
+        """Whether colours are wanted: a log has them only where somebody asked."""
+        return not settings.is_plain() and (self.seen or settings.is_colour_forced())
+
+    @property
     def width(self) -> int:
         """Columns of the terminal; 80 where there is none."""
-        return self.console.width if is_seen() else settings.columns()
+        return self.console.width if self.seen else settings.columns()
 
     def show(self, *things: RenderableType) -> None:
         """Renderables that were built from sanitised text."""
@@ -67,7 +79,7 @@ class Printer:
     def write(self, lines: Sequence[str], style: str = "") -> None:
         """Lines that were wrapped before; what is still too long is the terminal's to wrap."""
         for line in lines:
-            if is_seen():
+            if self.seen or self.styled:
                 self.console.print(line, style=style or None, soft_wrap=True)
             else:
                 sys.stderr.write(line + "\n")
@@ -76,7 +88,7 @@ class Printer:
         """What happened and what to do next; lines of a file, and places in one for tools to read, stay as they are."""
         for number, line in enumerate(plain_lines(problem.message)):
             if POSITION.match(line):
-                self.write(wrapped(line, self.width, 4, first=0) if is_seen() else [line], "bold red")
+                self.write(wrapped(line, self.width, 4, first=0) if self.seen else [line], "bold red")
             elif number == 0:
                 word, style = heading(problem)
                 self.line(f"{word}: {line}", style, hanging=len(word) + 2)
@@ -96,7 +108,7 @@ class Printer:
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """A spinner where there is a terminal; nothing in a log."""
-        if not is_seen():
+        if not self.seen:
             yield
             return
         self.settle()
@@ -112,11 +124,6 @@ class Printer:
         """Stop the spinner: over a question it would look as if nobody were asked."""
         while self.spinning:
             self.spinning.pop().stop()
-
-
-def is_seen() -> bool:
-    """Whether stderr is a terminal; a log needs neither styles nor the library that makes them."""
-    return sys.stderr.isatty()
 
 
 def heading(problem: IncidentError) -> tuple[str, str]:
@@ -136,17 +143,10 @@ def print_json(document: Mapping[str, object]) -> None:
 
 def print_text(text: str) -> None:
     """Plain text for scripts, on stdout; raises Misused where it cannot be written."""
-    hint = "give it a file or a pipe that can be written"
     if sys.stdout is None:
-        raise Misused("stdout cannot be written: it is closed", hint)
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except OSError as problem:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered would fail again at exit
-        if isinstance(problem, BrokenPipeError):
-            raise
-        raise Misused(f"stdout cannot be written: {problem.strerror}", hint) from problem
+        raise Misused("stdout cannot be written: it is closed", WAY_OUT)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def is_interactive() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from incident_cli.chain.execution import Execution
@@ -25,7 +25,11 @@ STILL_NOT_PROVEN = (
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A prepared proposal with what else is shown and remembered: undo records, dropped calls, the reopening."""
+    """A prepared proposal with what else is shown and remembered: undo records, dropped calls, the reopening.
+
+    `request` says what is to be typed where the phrase itself is not to be read off the question; `bound` are the
+    values found by checks that the calls take.
+    """
 
     proposal: Proposal
     title: str
@@ -33,6 +37,8 @@ class Draft:
     dropped: tuple[str, ...] = ()
     reopening: str = ""
     undo: list[dict[str, object]] = field(default_factory=list)
+    request: str = ""
+    bound: Mapping[str, str] = field(default_factory=dict)
 
 
 def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
@@ -62,12 +68,13 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
         undo=made.undo,
         dropped=list(made.dropped),
         reopening=made.reopening,
+        bound=dict(made.bound),
     )
     session.screen.card(card_of(session, made))
     prompt = Prompt(
         leg.step.id,
         "type",
-        f"Type {made.phrase!r} to confirm: {made.title}",
+        f"Type {made.request or repr(made.phrase)} to confirm: {made.title}",
         made.phrase,
         help="Compare the four hashes and the calls with what you mean to do. Nothing has been signed or sent yet.",
     )

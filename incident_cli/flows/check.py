@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from incident_cli.binding import did_you_mean
-from incident_cli.chain.answers import parse_header
 from incident_cli.checks.check import Finding, Verdict, worst
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.evm import BYTES32, Block, Snapshot
@@ -21,7 +20,6 @@ from incident_cli.runbook.deployment import Deployment, load_deployment
 from incident_cli.runbook.load import LoadedRunbook, load_runbook
 from incident_cli.runbook.model import Runbook
 from incident_cli.text import plain
-from incident_cli.transport import Request
 
 SCHEMA = "incident.check/v1"
 
@@ -64,8 +62,12 @@ class CheckReport:
     deployment: str
     posts: tuple[Post, ...]
     snapshot: Snapshot
-    ages: Mapping[str, int | None]
+    now: int
     reader: Reader
+
+    def age(self, block: Block) -> int:
+        """How old a block is by the wall clock, in seconds."""
+        return self.now - block.timestamp
 
     @property
     def verdict(self) -> Verdict:
@@ -74,8 +76,9 @@ class CheckReport:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """The block of each chain that was read; none where nothing was."""
-        return tuple(one for one in (self.snapshot.block, *self.snapshot.others.values()) if one.hash)
+        """Every block that something was judged at, of each chain; none where nothing was read."""
+        found = (self.snapshot.block, *self.snapshot.others.values(), *(one.finding.block for one in self.posts))
+        return tuple(dict.fromkeys(one for one in found if one.hash))
 
 
 def check(order: CheckOrder, environment: Environment, clock: Clock) -> CheckReport:
@@ -140,15 +143,10 @@ def named(grounds: Sequence[Ground]) -> dict[str, Wired]:
 
 
 def pinned(reader: Reader, said: str) -> Block:
-    """The block of that number or hash; raises Misused or Unread."""
+    """The block of that number or hash, as a quorum has it; raises Misused or Unread."""
     if not (said.isascii() and said.isdigit() and len(said) <= 18) and not BYTES32.fullmatch(said):
         raise Misused(f"{plain(said, 80)!r} is no block", "give a number, or the block's whole hash")
-    method = "eth_getBlockByNumber" if said.isdigit() else "eth_getBlockByHash"
-    wanted = hex(int(said)) if said.isdigit() else said.lower()
-    block = parse_header(reader.chain, reader.endpoint.exchange([Request(method, (wanted, False))])[0]).block
-    if (said.isdigit() and block.number != int(said)) or (not said.isdigit() and block.hash != said.lower()):
-        raise Unread(f"{reader.endpoint.name} answered with another block than {said}", "name another node")
-    return block
+    return reader.block(int(said) if said.isdigit() else said.lower())
 
 
 def report(
@@ -166,15 +164,14 @@ def report(
         for ground in grounds
         for name, one in ground.checks.items()
     )
-    ages = {one.chain: now - one.timestamp for one in (judged.snapshot.block, *judged.snapshot.others.values())}
-    return CheckReport(loaded.runbook.id, deployment.name, posts, judged.snapshot, ages, reader)
+    return CheckReport(loaded.runbook.id, deployment.name, posts, judged.snapshot, now, reader)
 
 
 def settled(finding: Finding, unproven: str) -> Finding:
-    """A pending finding whose past could not be read is unknown: it may have been firing for long."""
-    if not unproven or finding.verdict is not Verdict.PENDING:
+    """A finding whose past could not be read is unknown: it may have been firing for long, or m of n may hold."""
+    if not unproven or finding.verdict not in (Verdict.PENDING, Verdict.QUIET):
         return finding
-    reason = f"{finding.reading.reason}; how long is not known: {unproven}"
+    reason = f"{finding.reading.reason}; what was before is not known: {unproven}"
     return replace(finding, verdict=Verdict.UNKNOWN, reading=replace(finding.reading, reason=reason))
 
 
@@ -191,7 +188,7 @@ def to_json(found: CheckReport) -> dict[str, Any]:
                 "number": one.number,
                 "hash": one.hash,
                 "timestamp": one.timestamp,
-                "age_seconds": found.ages[one.chain],
+                "age_seconds": found.age(one),
             }
             for one in found.blocks
         ],

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from incident_cli.checks.check import Check, Finding, Reading, Verdict, Wiring
 from incident_cli.checks.lasting import find, is_covered
 from incident_cli.errors import Unread
-from incident_cli.evm import Block, LogsRead, Missing, PastRead, Read, Snapshot, past
-from incident_cli.flows.memory import kept, recall
+from incident_cli.evm import ZERO as ANY_ADDRESS
+from incident_cli.evm import Block, CodeRead, LogsRead, Missing, PastRead, Read, Snapshot, past
+from incident_cli.flows.memory import Recalled, kept, recall
 from incident_cli.flows.reading import Reader
 from incident_cli.incident.events import Event, findings
 from incident_cli.runbook.bind import Bound
@@ -22,11 +23,17 @@ from incident_cli.units import Span, format_duration
 MOST_POINTS = 16  # of the past, when `for` is looked up on the chain
 BLOCK_SECONDS = 12
 MOST_HISTORY = 500
+MOST_VERIFIED = 32  # blocks of a run that are held against the chain
+AHEAD_SECONDS = 60  # by which a block may be ahead of the wall clock
+LOCAL_CHAIN = 31_337  # of development chains (Hardhat, anvil, the drill): their time is their own
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The findings of a round, its snapshot, what of it the journal should remember, and whose past is not known."""
+    """The findings of a round, its snapshot, what of it the journal should remember, and whose past is not known.
+
+    `unproven` says why, by check, an earlier block could still change the verdict.
+    """
 
     findings: tuple[Finding, ...]
     snapshot: Snapshot
@@ -61,10 +68,11 @@ class Bench:
         """The findings of these checks, all at one block; raises Unread where no block was ever seen."""
         chosen = {name: self.checks[name] for name in names}
         depths = sorted({one.check.depth for one in chosen.values()})
-        if at is not None or depths == [0]:
-            return self.at_one_block(chosen, events, at)
         groups = [(depth, {n: c for n, c in chosen.items() if c.check.depth == depth}) for depth in depths]
-        parts = [self.at_depth(some, events, depth) for depth, some in groups]
+        with self.reader.judgement():
+            if at is not None or depths == [0]:
+                return self.at_one_block(chosen, events, at)
+            parts = [self.at_depth(some, events, depth) for depth, some in groups]
         found = {one.check: one for part in parts for one in part.findings}
         unproven = {name: why for part in parts for name, why in part.unproven.items()}
         remembered = tuple(record for part in parts for record in part.remembered)
@@ -101,13 +109,30 @@ class Bench:
         """The present from the chain, and of the past what the journal does not hold."""
         present = [one for one in reads if not isinstance(one, PastRead)]
         snapshot = self.reader.read(present)
-        recalled = recall(reads, events, snapshot.block)
+        recalled = self.remembered(reads, events, snapshot.block)
         missing = [one for one in reads if isinstance(one, PastRead) and one not in recalled.answers]
         if missing:
             earlier = self.reader.read_at(missing, snapshot.block)
             answers = {**earlier.answers, **snapshot.answers}
             snapshot = Snapshot(snapshot.block, answers, snapshot.others, earlier.past_blocks)
         return recalled.joined(snapshot)
+
+    def remembered(self, reads: Sequence[Read], events: Sequence[Event], now: Block) -> Recalled:
+        """The past that the journal holds, without what a reorganisation has taken away since."""
+        recalled = recall(reads, events, now)
+        if not recalled.blocks:
+            return recalled
+        gone = self.gone(recalled.blocks.values())
+        return recall(reads, events, now, lambda block: block.hash not in gone) if gone else recalled
+
+    def gone(self, blocks: Iterable[Block]) -> frozenset[str]:
+        """The hashes of those blocks that the chain does not have; what cannot be asked is not gone."""
+        wanted = {one.number: one for one in blocks if one.chain == self.reader.chain}
+        try:
+            found = self.reader.hashes_at(sorted(wanted))
+        except Unread:
+            return frozenset()
+        return frozenset(one.hash for number, one in wanted.items() if found.get(number, one.hash) != one.hash)
 
     def read_more(self, snapshot: Snapshot, reads: Sequence[Read]) -> Snapshot:
         """The second round, at the block of the first."""
@@ -132,6 +157,8 @@ class Bench:
         found, unproven = {}, {}
         for name, one in checks.items():
             reading = self.fresh(one, one.check.judge(one.wiring, snapshot), snapshot)
+            finding = find(name, one.kind, one.check, reading, snapshot.block, history[name])
+            history[name] = self.still_there(finding, history[name])
             found[name] = find(name, one.kind, one.check, reading, snapshot.block, history[name])
         open_ = {name: one for name, one in checks.items() if not is_covered(one.check, found[name], history[name])}
         for name, (finding, problem) in self.looked_up(open_, found, history).items():
@@ -140,15 +167,34 @@ class Bench:
                 unproven[name] = problem
         return Judged(tuple(found.values()), snapshot, tuple(kept(reads, snapshot)), unproven)
 
+    def still_there(self, finding: Finding, history: Sequence[Finding]) -> Sequence[Finding]:
+        """The earlier findings without those that a run rests on and the chain no longer has."""
+        if finding.since is None or finding.verdict not in (Verdict.PENDING, Verdict.FIRING):
+            return history
+        run = [one.block for one in history if finding.since <= one.block.timestamp < finding.block.timestamp]
+        gone = self.gone(run[-MOST_VERIFIED:]) if run else frozenset()
+        return [one for one in history if one.block.hash not in gone] if gone else history
+
     def fresh(self, one: Wired, reading: Reading, snapshot: Snapshot) -> Reading:
         """The reading; where a chain's newest block is older than the check allows it is unknown: old is not now."""
         for chain in dict.fromkeys(("", *(read.chain for read in one.reads()))):
             block = snapshot.block_of(chain)
-            age = self.age(block) if isinstance(block, Block) else None
-            if isinstance(block, Block) and age is not None and age > one.check.freshness:
-                reason = f"the newest block of {block.chain}, {block.number}, is {format_duration(age)} old"
+            reason = "" if isinstance(block, Missing) else self.not_now(block, one.check.freshness)
+            if reason:
                 return replace(reading, holds=None, reason=reason)
         return reading
+
+    def not_now(self, block: Block, most: int) -> str:
+        """Why a block is no present: older than `most` seconds, or ahead of the clock; empty where it is one."""
+        age = self.age(block)
+        if age is None:
+            return ""
+        nodes = self.reader.others.get(block.chain, self.reader.nodes)
+        if age < -AHEAD_SECONDS and nodes.chain_id != LOCAL_CHAIN:
+            return f"the newest block of {block.chain}, {block.number}, is {format_duration(-age)} ahead of the clock"
+        if age > most:
+            return f"the newest block of {block.chain}, {block.number}, is {format_duration(age)} old"
+        return ""
 
     def looked_up(
         self, checks: Mapping[str, Wired], found: Mapping[str, Finding], history: Mapping[str, Sequence[Finding]]
@@ -156,9 +202,9 @@ class Bench:
         """Pending findings whose beginning is looked up on the chain: the finding, and why its past is not known."""
         if not checks:
             return {}
-        points = {name: points_of(one.check, one.reads()) for name, one in checks.items()}
-        reads = [one for name, check in checks.items() for one in self.past_reads(check, points[name])]
         block = next(iter(found.values())).block
+        points = {name: self.points(one, block) for name, one in checks.items()}
+        reads = [one for name, check in checks.items() for one in self.past_reads(check, points[name])]
         snapshot = self.read_more(Snapshot(block), reads)
         further = [one for name, check in checks.items() for one in self.past_then(check, points[name], snapshot)]
         if further:
@@ -167,6 +213,17 @@ class Bench:
             name: self.with_past(check, found[name], history[name], [snapshot.back(one) for one in points[name]])
             for name, check in checks.items()
         }
+
+    def points(self, one: Wired, now: Block) -> list[Span]:
+        """Where in the past a check is judged again."""
+        count = one.check.samples.of - 1
+        if not count or not is_timed(one.reads()):
+            return points_of(one.check, [Span(blocks=place) for place in range(1, count + 1)])
+        blocks = [Span(blocks=place) for place in range(1, count + 1)]
+        headers = self.read_more(Snapshot(now), [past(CodeRead(ANY_ADDRESS), span) for span in blocks])
+        views = [headers.back(span) for span in blocks]
+        ages = [now.timestamp - view.block.timestamp for view in views if isinstance(view, Snapshot)]
+        return points_of(one.check, [Span(seconds=age) for age in ages if age > 0])
 
     def past_reads(self, one: Wired, points: Iterable[Span]) -> list[Read]:
         """The reads of a check at every point; none where its own reads reach back in another unit."""
@@ -200,25 +257,29 @@ class Bench:
             earlier.append(find(now.check, now.kind, one.check, reading, view.block, earlier))
         lost = next((view.reason for view in views if isinstance(view, Missing)), "")
         finding = find(now.check, now.kind, one.check, now.reading, now.block, [*earlier, *history])
-        return finding, (problem or lost) if finding.verdict is Verdict.PENDING else ""
+        few = len({seen.block.number for seen in earlier if seen.reading.holds is not None}) < one.check.samples.of - 1
+        why = problem or lost or ("too few blocks before it could be read" if few else "")
+        return finding, why if finding.verdict in (Verdict.PENDING, Verdict.QUIET) else ""
 
 
-def points_of(check: Check, reads: Sequence[Read]) -> list[Span]:
+def is_timed(reads: Sequence[Read]) -> bool:
+    """Whether reads reach back in time; then so must whoever moves them, for blocks and seconds cannot be added."""
+    return any(one.ago.seconds for one in reads if isinstance(one, PastRead)) or any(
+        one.window.seconds for one in reads if isinstance(one, LogsRead)
+    )
+
+
+def points_of(check: Check, before: Sequence[Span]) -> list[Span]:
     """Where in the past a check is judged again to see how long it has held.
 
-    Of `for` at most 16 points, the last at its beginning; of m-of-n the blocks just before, counted in time where the
-    check itself reaches back in time (the two cannot be added).
+    The blocks just before, for m-of-n; and of `for` at most 16 points, the last at its beginning.
     """
     span = check.for_
-    timed = any(one.ago.seconds for one in reads if isinstance(one, PastRead))
-    timed |= any(one.window.seconds for one in reads if isinstance(one, LogsRead))
-    size = Span(seconds=BLOCK_SECONDS) if timed else Span(blocks=1)
-    before = [Span(size.seconds * place, size.blocks * place) for place in range(1, check.samples.of)]
     if span.blocks:
         count = min(span.blocks, MOST_POINTS)
         return [*before, *(Span(blocks=-(-span.blocks * place // count)) for place in range(1, count + 1))]
     if not span:
-        return before
+        return list(before)
     count = max(1, min(span.seconds // BLOCK_SECONDS, MOST_POINTS))
     return [*before, *(Span(seconds=-(-span.seconds * place // count)) for place in range(1, count + 1))]
 

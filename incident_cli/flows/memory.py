@@ -6,8 +6,9 @@ enough is taken from there; everything else is read from the chain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from incident_cli.abi import decode, decode_call, encode, encode_call, parse_signature
@@ -26,8 +27,7 @@ from incident_cli.evm import (
 from incident_cli.incident.events import Event, Kind
 from incident_cli.units import Span
 
-SLACK = 20  # a remembered block may lie a twentieth of the span beside the moment asked for
-LEAST_SLACK_SECONDS = 6  # half a block of Ethereum
+MOST_SLACK_SECONDS = 60  # how far a remembered block may lie from the moment asked for, and never half-way to the next
 MOST_ROUNDS = 500
 
 Answer = tuple[object, ...]
@@ -97,31 +97,49 @@ def rounds(events: Sequence[Event]) -> Iterator[Round]:
             return
 
 
-def recall(reads: Sequence[Read], events: Sequence[Event], now: Block) -> Recalled:
-    """What of the past reads the journal holds, by span: all of a span's reads at one block, or none of them."""
+def recall(
+    reads: Sequence[Read],
+    events: Sequence[Event],
+    now: Block,
+    still_there: Callable[[Block], bool] = lambda block: True,
+) -> Recalled:
+    """What of the past reads the journal holds, by span: all of a span's reads at one block, or none of them.
+
+    `still_there` says whether a remembered block is part of the chain that leads to now.
+    """
     found = Recalled()
     spans: dict[tuple[str, Span], list[PastRead]] = {}
     for read in reads:
         if isinstance(read, PastRead):
             spans.setdefault((now.chain if read.chain == "" else read.chain, read.ago), []).append(read)
-    remembered = list(rounds(events)) if spans else []
+    remembered = [one for one in rounds(events) if still_there(one.block)] if spans else []
+    slack = slack_of([span.seconds for chain, span in spans if chain == now.chain and span.seconds])
+    taken: set[str] = set()
     for (chain, span), asked in spans.items():
-        near = [one for one in remembered if chain == now.chain and is_near(one.block, span, now)]
-        near = [one for one in near if all(read.read in one.answers for read in asked)]
+        near = [one for one in remembered if chain == now.chain and is_near(one.block, span, now, slack)]
+        near = [one for one in near if one.block.hash not in taken and all(read.read in one.answers for read in asked)]
         if near:
             best = min(near, key=lambda one: distance(one.block, span, now))
+            taken.add(best.block.hash)  # one round stands for one moment
             found.blocks[(chain, span)] = best.block
             found.answers.update({read: best.answers[read.read] for read in asked})
     return found
 
 
-def is_near(block: Block, span: Span, now: Block) -> bool:
+def slack_of(seconds: Sequence[int]) -> int:
+    """How far (seconds) a remembered block may lie beside its moment: less than half-way to the nearest other one."""
+    ordered = sorted({0, *seconds})
+    nearest = min((later - earlier for earlier, later in pairwise(ordered)), default=0)
+    return min(MOST_SLACK_SECONDS, max(0, (nearest - 1) // 2))
+
+
+def is_near(block: Block, span: Span, now: Block, slack: int) -> bool:
     """Whether a block stands for `span` before now."""
     if block.number >= now.number:
         return False
     if span.blocks:
         return now.number - block.number == span.blocks
-    return distance(block, span, now) <= max(span.seconds // SLACK, LEAST_SLACK_SECONDS)
+    return distance(block, span, now) <= slack
 
 
 def distance(block: Block, span: Span, now: Block) -> int:

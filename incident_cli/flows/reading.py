@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 
-from incident_cli.chain.nodes import ChainNodes
+from incident_cli.chain.blocks import block_of, hashes_at
+from incident_cli.chain.nodes import ROUND_SECONDS, ChainNodes
 from incident_cli.chain.survey import survey
+from incident_cli.errors import Unread
 from incident_cli.evm import ZERO as ANY_ADDRESS
 from incident_cli.evm import Block, CodeRead, Missing, Read, Snapshot, past
-from incident_cli.transport import Endpoint
+from incident_cli.transport import Deadline, Endpoint
 from incident_cli.units import Span
+
+LEAST_SECONDS = 0.3  # less is not begun with: a node that had no time would be blamed for it
 
 
 class Reader:
@@ -27,6 +32,7 @@ class Reader:
         self.nodes = source if isinstance(source, ChainNodes) else ChainNodes([source], chain, chain_id)
         self.chain, self.chain_id, self.head = chain, chain_id, head
         self.others = dict(others or {})
+        self._deadline: Deadline | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -36,6 +42,33 @@ class Reader:
     @endpoint.setter
     def endpoint(self, other: Endpoint) -> None:
         self.nodes = ChainNodes([other], self.chain, self.chain_id)
+
+    @contextmanager
+    def judgement(self) -> Iterator[None]:
+        """Everything that is read until it ends shares the time of one round (9 s); what comes later is Unread.
+
+        A node that failed or was late once is not waited for again where the others agree. One within another is one.
+        """
+        if self._deadline is not None:
+            yield
+            return
+        with ExitStack() as open_:
+            for nodes in (self.nodes, *self.others.values()):
+                open_.enter_context(nodes.judgement())
+            self._deadline = Deadline(ROUND_SECONDS)
+            try:
+                yield
+            finally:
+                self._deadline = None
+
+    def seconds(self) -> float:
+        """How long a read may take; raises Unread where a judgement has no time left."""
+        if self._deadline is None:
+            return ROUND_SECONDS
+        left = self._deadline.left
+        if left < LEAST_SECONDS:
+            raise Unread("the nodes were too slow: the time for one judgement is up", "Try again, or name other nodes.")
+        return left
 
     def read(self, reads: Sequence[Read]) -> Snapshot:
         """All answers at the head; raises Unread where the chain could not be read at all."""
@@ -48,11 +81,22 @@ class Reader:
     ) -> Snapshot:
         """All answers at a block of the incident's own chain, and at these of others; raises Unread where it cannot."""
         chains = {self.chain: self.nodes, **self.others}
-        return survey(chains, self.chain, tuple(dict.fromkeys(reads)), block, pinned=others)
+        return survey(chains, self.chain, tuple(dict.fromkeys(reads)), block, self.seconds(), others)
+
+    def block(self, wanted: int | str) -> Block:
+        """The block of a number, or of a hash (lower case), as a quorum has it; raises Unread where none does."""
+        return block_of(self.nodes, wanted, self.seconds())
+
+    def hashes_at(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        """The hash of the incident's own chain at each number; numbers that a quorum does not have are left out."""
+        return hashes_at(self.nodes, numbers, self.seconds())
 
     def below(self, depth: int) -> Block | Missing:
-        """The block so many blocks below the head."""
+        """The block so many blocks below the head, or why it cannot be told."""
         span = Span(blocks=depth)
-        snapshot = self.read([past(CodeRead(ANY_ADDRESS), span)])
+        try:
+            snapshot = self.read([past(CodeRead(ANY_ADDRESS), span)])
+        except Unread as problem:
+            return Missing(problem.message)
         view = snapshot.back(span)
         return view if isinstance(view, Missing) else view.block

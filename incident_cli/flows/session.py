@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from incident_cli.binding import Given
@@ -18,10 +19,10 @@ from incident_cli.flows.recorder import Recorder
 from incident_cli.incident.conditions import Conditions, judge, reads_needed
 from incident_cli.incident.events import Event, Kind, finding_to_json, findings
 from incident_cli.incident.timeline import moments
+from incident_cli.incident.walk import compared, expected, handled
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.model import Step
-from incident_cli.units import format_duration
 
 if TYPE_CHECKING:
     from incident_cli.flows.delivery import Delivery
@@ -42,7 +43,12 @@ class Pace(Protocol):
 
 
 class GoBack(Exception):
-    """The operator went back to the step before."""
+    """The operator went back: to the step named, else the one before. `shown`: found values they were asked about."""
+
+    def __init__(self, to: str | None = None, shown: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(to)
+        self.to = to
+        self.shown = shown
 
 
 class SkipStep(Exception):
@@ -133,11 +139,8 @@ class Session:
 
     def fresh(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot; on a live chain whose newest block is old, every answer is missing: old is not now."""
-        age = self.block_age(snapshot.block)
-        if age is None or age <= MOST_AGE_SECONDS:
-            return snapshot
-        reason = f"the newest block, {snapshot.block.number}, is {format_duration(age)} old"
-        return Snapshot(snapshot.block, {read: Missing(reason) for read in snapshot.answers})
+        reason = self.bench.not_now(snapshot.block, MOST_AGE_SECONDS)
+        return Snapshot(snapshot.block, {read: Missing(reason) for read in snapshot.answers}) if reason else snapshot
 
     def snapshot(self, reads: Sequence[Read]) -> Snapshot:
         """A round of reads. Where the chain cannot be read at all, every answer is missing at the last block seen."""
@@ -164,13 +167,29 @@ class Session:
 
     def found(self) -> dict[str, Given]:
         """The typed values that checks came upon last, as steps name them: `checks.upstream.operation_id`."""
-        return {
-            f"checks.{name}.{one.name}": Given(one.kind, VALUE_KINDS[one.kind].parse(one.text))
-            for name, check in self.bound.checks.items()
-            if check.finds()
-            for one in last_found(findings(self.events, name))
-            if one.kind in VALUE_KINDS
-        }
+        parsed = {name: (one.kind, VALUE_KINDS[one.kind].parse(one.text)) for name, one in self.found_values().items()}
+        return {name: Given(kind, value) for name, (kind, value) in parsed.items()}
+
+    def found_values(self) -> dict[str, Found]:
+        """What checks came upon last: of several of one name the first that is open, else the one dealt with last."""
+        several: dict[str, list[Found]] = {}
+        for check in (name for name, one in self.bound.checks.items() if one.finds()):
+            for one in last_found(findings(self.events, check)):
+                if one.kind in VALUE_KINDS:
+                    several.setdefault(f"checks.{check}.{one.name}", []).append(one)
+        return {name: self.foremost(name, values) for name, values in several.items()}
+
+    def compared(self, names: Iterable[str]) -> dict[str, str]:
+        """Of these names (`checks.CHECK.VALUE`), the values that the operator was shown first and compared."""
+        shown = {name: compared(self.bound.runbook, self.events, name.split(".")[1]) for name in names}
+        return {name: values[name] for name, values in shown.items() if name in values}
+
+    def foremost(self, name: str, values: Sequence[Found]) -> Found:
+        """The first value that nobody has dealt with; where there is none, the one dealt with last."""
+        done = handled(self.events, name)
+        settled = {*done, *expected(self.events, name)}
+        first = next((one for one in values if one.text not in settled), None)
+        return first or (replace(values[0], text=done[-1]) if done else values[0])
 
     def block_age(self, block: Block | None) -> int | None:
         """How old a live chain's block is by the wall clock, in seconds; a drill's time is its own."""

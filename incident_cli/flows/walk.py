@@ -4,21 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from incident_cli.checks.check import Finding
 from incident_cli.errors import Waiting
 from incident_cli.expression import Unknown
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
-from incident_cli.flows.session import GoBack, Session, SkipStep
+from incident_cli.flows.session import SETTLE_SECONDS, GoBack, Session, SkipStep
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.flows.steps.registry import PERFORMERS, Performer
 from incident_cli.incident.events import Kind, Outcome, closing
-from incident_cli.incident.walk import Ending, Finished, Next, before, what_next
-from incident_cli.runbook.model import AskStep, ContainStep, Step
+from incident_cli.incident.walk import (
+    ENDED_WELL,
+    Ending,
+    Finished,
+    Next,
+    before,
+    expected,
+    handled,
+    latest_outcomes,
+    what_next,
+)
+from incident_cli.runbook.lint import bound_names
+from incident_cli.runbook.model import AskStep, ContainStep, Step, VerifyStep
 
 WHEN_CHOICES = (
     ("stop", "leave the incident here; it can be resumed"),
     ("on", "do this step all the same"),
     ("skip", "leave this step out: its condition is taken as not met"),
+)
+
+
+LEFT_CHOICES = (
+    ("back", "go back to the containment, and handle this one too"),
+    ("stop", "leave the incident here; it can be resumed"),
+    ("expected", "it was announced, and is meant to stay: go on to the proof without it"),
+)
+UNKNOWN = (
+    ("stop", "leave the incident here; it can be resumed"),
+    ("again", "judge it again"),
+    ("on", "go on to the proof without knowing"),
 )
 
 
@@ -46,9 +70,9 @@ def take(session: Session, upcoming: Next, performers: Mapping[str, Performer] =
         session.record(Kind.STEP_STARTED, step)
     session.screen.step(session.header(step), step)
     try:
-        ended = needed(session, upcoming) or performers[step.verb](session, step, upcoming.events)
-    except GoBack:
-        go_back(session, step)
+        ended = needed(session, upcoming) or performed(session, upcoming, performers[step.verb])
+    except GoBack as moved:
+        go_back(session, step, moved)
     except SkipStep as skip:
         skipped(session, step, skip.reason)
     except Replaced as replaced:
@@ -56,6 +80,72 @@ def take(session: Session, upcoming: Next, performers: Mapping[str, Performer] =
         session.record(Kind.STEP_REOPENED, step, reason=str(replaced))
     else:
         session.record(Kind.STEP_ENDED, step, **ended.to_json())
+
+
+def performed(session: Session, upcoming: Next, perform: Performer) -> Ended:
+    """The step done. A proof of containment counts while nothing else is open, before it and at its own block."""
+    step = upcoming.step
+    if not isinstance(step, VerifyStep) or step.marks != "contained":
+        return perform(session, step, upcoming.events)
+    judged = require_settled(session, step)
+    ended = perform(session, step, upcoming.events)
+    if judged is not None and ended.proof is not None and ended.proof.number > judged:
+        require_settled(session, step)
+    return ended
+
+
+def require_settled(session: Session, step: VerifyStep) -> int | None:
+    """The block at which no check shows a value that nobody handled; None where no containment acted on found values.
+
+    Only checks whose values a containment took are judged: a price that goes on being wrong is no second operation.
+    """
+    outcomes = latest_outcomes(session.events)
+    done = [one for one in session.bound.runbook.steps if outcomes.get(one.id) in ENDED_WELL]
+    acted = {name: one for one in done if isinstance(one, ContainStep) for name in bound_names(one)}
+    if not acted:
+        return None
+    while True:
+        found = session.judge_checks(sorted({name.split(".")[1] for name in acted}), step, show=False)
+        if all(settled(session, step, acted, one) for one in found):
+            return found[0].block.number
+        session.pace.wait(SETTLE_SECONDS)
+
+
+def settled(session: Session, step: Step, acted: Mapping[str, ContainStep], finding: Finding) -> bool:
+    """Whether a finding leaves nothing open; False: judge it again. Raises GoBack or Waiting as the operator says."""
+    if finding.reading.holds is None:
+        return known(session, step, finding)
+    own = [name for name in acted if name.startswith(f"checks.{finding.check}.")]
+    left = {name: unhandled(session, name, finding) for name in own}
+    if not finding.reading.holds or not any(left.values()):
+        return True
+    session.screen.findings([finding])
+    shown = "; ".join(f"{name} {', '.join(values)}" for name, values in left.items() if values)
+    words = f"{finding.check} still fires, on what no step has handled: {shown}"
+    prompt = Prompt(step.id, "choice", f"Not contained: {words}. What now?", choices=LEFT_CHOICES)
+    choice = session.ask(step, prompt)
+    if choice == "stop":
+        raise Waiting(f"not contained: {words}", "operator")
+    if choice != "expected":
+        raise GoBack(acted[own[0]].id, {name: values[0] for name, values in left.items() if values})
+    session.record(Kind.NOTED, step, text=f"expected: {shown}", expected=left)
+    return True
+
+
+def unhandled(session: Session, name: str, finding: Finding) -> list[str]:
+    """The values of a finding that no containment dealt with, and that nobody said are expected."""
+    over = {*handled(session.events, name), *expected(session.events, name)}
+    return [one.text for one in finding.reading.found if name.endswith(f".{one.name}") and one.text not in over]
+
+
+def known(session: Session, step: Step, finding: Finding) -> bool:
+    """Whether the operator goes on without knowing; by default the walk stops. Raises Waiting."""
+    session.screen.findings([finding])
+    words = f"whether {finding.check} still fires is unknown ({finding.reading.reason})"
+    choice = session.ask(step, Prompt(step.id, "choice", f"{words[0].upper()}{words[1:]}. What now?", choices=UNKNOWN))
+    if choice == "stop":
+        raise Waiting(words, "operator")
+    return choice != "again"
 
 
 def skipped(session: Session, step: Step, reason: str) -> None:
@@ -74,9 +164,10 @@ def needed(session: Session, upcoming: Next) -> Ended | None:
         return None
     found = session.judge_until_settled(sorted(step.when.checks), step, show=False) if step.when.checks else []
     shown = session.holds(step.when)
+    if shown is not True or not isinstance(step, ContainStep):  # a containment shows what it judges last
+        session.screen.findings(found)
     if shown is True:
         return None
-    session.screen.findings(found)
     if shown is False and not isinstance(step, ContainStep):
         return Ended(Outcome.NOT_NEEDED)
     return decided(session, step, shown)
@@ -93,10 +184,11 @@ def decided(session: Session, step: Step, shown: bool | Unknown) -> Ended | None
     return Ended(Outcome.NOT_NEEDED) if choice == "skip" else None
 
 
-def go_back(session: Session, step: Step) -> None:
-    """Reopen the step before; what was done on chain stays done and is not repeated."""
-    earlier = before(session.bound.runbook, session.events, step.id)
+def go_back(session: Session, step: Step, moved: GoBack) -> None:
+    """Reopen an earlier step; what was done on chain stays done and is not repeated."""
+    runbook = session.bound.runbook
+    earlier = runbook.step(moved.to) if moved.to else before(runbook, session.events, step.id)
     if earlier is None:
         session.screen.say("this is the first step", "warn")
         return
-    session.record(Kind.STEP_REOPENED, earlier, reason=f"back from {step.id}")
+    session.record(Kind.STEP_REOPENED, earlier, reason=f"back from {step.id}", shown=dict(moved.shown))

@@ -9,14 +9,15 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from incident_cli.incident.events import Event, Kind, Outcome, within
-from incident_cli.runbook.model import ContainStep, Runbook, Step
+from incident_cli.runbook.model import ContainStep, RestoreStep, Runbook, Step, VerifyStep
 
 ENDED_WELL = frozenset({Outcome.DONE, Outcome.SATISFIED})
+UNSEEN = (ContainStep, VerifyStep, RestoreStep)  # what they judge is no finding that somebody looks into
 
 
 class Ending(StrEnum):
@@ -108,3 +109,54 @@ def before(runbook: Runbook, events: Sequence[Event], step: str) -> Step | None:
         path.append(event.step)
     earlier = path[: path.index(step)] if step in path else path
     return runbook.step(earlier[-1]) if earlier else None
+
+
+def compared(runbook: Runbook, events: Sequence[Event], check: str) -> Mapping[str, str]:
+    """What the operator compared of a check: the values it found when it was first shown, by `checks.CHECK.VALUE`.
+
+    They stay as they are, whatever it finds later, until a containment is done, the step that showed them is begun
+    again, or the operator was asked about a change: then they saw the new one.
+    """
+    values: Mapping[str, str] = {}
+    source: str | None = None
+    is_settled = False
+    for event in events:
+        if told := of_check(event.data.get("shown", {}), check):
+            values, source, is_settled = told, None, True
+        elif begins_anew(runbook, event, source):
+            is_settled = False
+        elif not is_settled and (found := shown_values(runbook, event, check)):
+            values, source, is_settled = found, event.step, True
+    return values
+
+
+def of_check(values: Mapping[str, str], check: str) -> Mapping[str, str]:
+    """Those of the values that are this check's."""
+    return {name: text for name, text in values.items() if name.startswith(f"checks.{check}.")}
+
+
+def begins_anew(runbook: Runbook, event: Event, source: str | None) -> bool:
+    """Whether what is shown next is to be compared: a containment is done, or the step that showed it begins again."""
+    if event.kind is Kind.STEP_STARTED:
+        return event.step is not None and event.step == source
+    return event.kind is Kind.STEP_ENDED and isinstance(runbook.step(event.step or ""), ContainStep)
+
+
+def shown_values(runbook: Runbook, event: Event, check: str) -> Mapping[str, str]:
+    """The values of a check that a step showed: of several of one name the first."""
+    if event.kind is not Kind.FINDINGS or event.step is None or isinstance(runbook.step(event.step), UNSEEN):
+        return {}
+    found = [one for record in event.data["findings"] if record["check"] == check for one in record.get("found", ())]
+    return {f"checks.{check}.{one['name']}": one["text"] for one in reversed(found)}
+
+
+def handled(events: Sequence[Event], name: str) -> list[str]:
+    """The values of `checks.CHECK.VALUE` that a containment dealt with, oldest first."""
+    ended = [one.data for one in events if one.kind is Kind.STEP_ENDED and Outcome(one.data["outcome"]) in ENDED_WELL]
+    return [data["bound"][name] for data in ended if name in data.get("bound", {})]
+
+
+def expected(events: Sequence[Event], name: str) -> list[str]:
+    """The values of `checks.CHECK.VALUE` that the operator said are expected, oldest first."""
+    said = [one.data.get("expected", {}).get(name, ()) for one in events if one.kind is Kind.NOTED]
+    return [value for values in said for value in values]

@@ -57,6 +57,13 @@ CODES: tuple[Code, ...] = (
         "warning",
     ),
     Code(
+        "unchecked-remainder",
+        "a containment acts on a value that a check found, and no step after it judges that check",
+        "There may be more than one: while the first operation is cancelled, a second one waits. Judge the check again "
+        "after the containment, and go back while it fires: an `ask` with `when: firing(CHECK)` and `on_no: goto …`.",
+        level="warning",
+    ),
+    Code(
         "unproven-containment",
         "a containment without a `verify` step after it",
         "Executed is not contained: only a read of the chain afterwards proves it. Add a `verify` step.",

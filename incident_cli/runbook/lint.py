@@ -121,6 +121,19 @@ class Lint:
             if not any(isinstance(steps[one], VerifyStep) for one in reachable(self.runbook, step.id)):
                 self.found(self.place(step), "unproven-containment", f"nothing is verified after {step.id!r}")
             self.patience(step)
+            self.other_values(step)
+
+    def other_values(self, step: ContainStep) -> None:
+        named = {check for one in self.following(step) for check in named_checks(one)}
+        for check in dict.fromkeys(name.split(".")[1] for name in bound_names(step)):
+            if check not in named:
+                message = f"{step.id!r} acts on one value that {check!r} found, and {check!r} is not judged after it"
+                self.found(self.place(step), "unchecked-remainder", message)
+
+    def following(self, step: Step) -> list[Step]:
+        """The steps that a walk may come to after this one, before it comes to this one again."""
+        found = {name for first in goes_to(self.runbook, step) for name in reachable(self.runbook, first, {step.id})}
+        return [one for one in self.runbook.steps if one.id in found]
 
     def patience(self, step: ContainStep) -> None:
         for name in sorted(step.when.checks if step.when else ()):
@@ -161,6 +174,13 @@ def named_checks(step: Step) -> Iterator[str]:
     yield from step.check if isinstance(step, CheckStep) else ()
     for formula in formulas:
         yield from formula.checks if formula is not None else ()
+
+
+def bound_names(step: ContainStep) -> tuple[str, ...]:
+    """The values found by checks that the calls of a step take: `checks.CHECK.VALUE`."""
+    written = [entry.value for call in step.levers for entry in call.args.entries.values()]
+    texts = [node.value for node in written if isinstance(node, Text)]
+    return tuple(dict.fromkeys(text[1:-1] for text in texts if text.startswith("{checks.")))
 
 
 def asks_always(asking: AskStep, step: Step) -> bool:

@@ -17,6 +17,7 @@ from incident_cli.runbook.review import Review
 from incident_cli.runbook.salvage import salvage
 from incident_cli.runbook.steps import bind_step, declare_checks, found_samples, step_ids
 
+MOST = {"params": 200, "slots": 200, "checks": 200, "steps": 500}
 BOUNDED = ("bps", "duration", "int")
 SAMPLES: dict[str, object] = {
     "market": Market("MARKET", bytes(32)),
@@ -42,6 +43,7 @@ class LoadedRunbook:
 def load_runbook(path: Path) -> LoadedRunbook:
     """Read a runbook and the protocol files of its slots; raises WrongFile with every problem found."""
     document = read_document(path)
+    refuse_too_many(document)
     catalog = catalog_beside(path)
     file: RunbookFile | None = Binder(document).root(RunbookFile)
     runbook = None if file is None else assemble(file, document, catalog)
@@ -51,6 +53,18 @@ def load_runbook(path: Path) -> LoadedRunbook:
     if wrong or runbook is None:
         raise WrongFile([document, *catalog.documents.values()])
     return LoadedRunbook(path, runbook, document, catalog)
+
+
+def refuse_too_many(document: Document) -> None:
+    """Raises WrongFile where a section is longer than anybody could walk through."""
+    for section, most in MOST.items():
+        node = None if document.root is None else deepest(document.root, section)
+        count = 0 if node is document.root or node is None else entry_count(node)
+        if count > most:
+            message = f"{section} has {count} entries; a runbook has at most {most}"
+            document.wrong(node.place, "too-many-entries", message)
+    if any(one.code == "too-many-entries" for one in document.problems):
+        raise WrongFile([document])
 
 
 def review_the_rest(document: Document, catalog: Catalog) -> None:

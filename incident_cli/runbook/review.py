@@ -31,7 +31,7 @@ from incident_cli.runbook.model import (
     Transition,
     VerifyStep,
 )
-from incident_cli.runbook.proof import is_empty
+from incident_cli.runbook.proof import Output, Prover
 
 ANY_COUNT = -1  # of arguments, for a call of which nothing is known
 SHORTEST_FINAL_PHRASE = 12  # characters; what must be typed before something that cannot be undone
@@ -48,9 +48,18 @@ class Review:
     declared_checks: frozenset[str]
     declared_steps: frozenset[str]
     tables: Mapping[Place, Table] = field(init=False)
+    prover: Prover = field(init=False)
 
     def __post_init__(self) -> None:
         self.tables = {table.place: table for table in self.runbook.tables}
+        self.prover = Prover(dict(self.outputs()), self.scope)
+
+    def outputs(self) -> Iterator[tuple[str, Output]]:
+        """What every read of every slot answers."""
+        for slot in self.runbook.slots:
+            protocol = self.protocol(slot)
+            for name, read in protocol.reads.items() if protocol is not None else ():
+                yield f"{slot}.{name}", Output(tuple(read.call.output_types), read.unit)
 
     def run(self, file: RunbookFile) -> None:
         """Review everything; the order of the problems is the order of the file, not of this list."""
@@ -62,7 +71,8 @@ class Review:
             self.step(step)
 
     def wrong(self, place: Place, code: str, message: str, word: str = "", near: Collection[str] = ()) -> None:
-        self.document.wrong(place, code, message, did_you_mean(word, near).removeprefix("; ") if word else "")
+        hint = did_you_mean(word, near).removeprefix("; ") if word and not self.document.is_full else ""
+        self.document.wrong(place, code, message, hint)
 
     def check(self, check: CheckDeclaration) -> None:
         sample, written = check.sample, check.parameters
@@ -178,8 +188,8 @@ class Review:
             message = "no expression reads the chain: only a read such as exchange.market_paused(market) proves"
             self.wrong(place, "no-proof", message)
         for number, formula in enumerate(step.verify):
-            if formula.reads and is_empty(formula):
-                message = "it is true whatever the chain says: that proves nothing"
+            if formula.reads and not self.document.is_full and self.prover.is_empty(formula):
+                message = "it cannot be false, whatever the chain says: that proves nothing"
                 self.wrong(self.node(step, "verify", number).place, "no-proof", message)
         for position, formula in enumerate(step.verify):
             self.formula(self.node(step, "verify", position), formula, "truth", self.declared_checks)
@@ -203,6 +213,8 @@ class Review:
 
     def formula(self, node: Node, formula: Expression, wanted: str, checks: Collection[str] | None) -> None:
         """What an expression names is declared, and what it computes goes together; `checks` None: it asks of none."""
+        if self.document.is_full:
+            return
         calls = dict(self.declared_reads())
         counts = {name: len(call.inputs) for name, call in calls.items()}
         counts |= {one.name: ANY_COUNT for one in formula.mentions if self.is_undescribed(one)}

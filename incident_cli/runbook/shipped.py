@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from incident_cli.binding import SLUG_FORM, did_you_mean
@@ -22,10 +23,18 @@ def shipped_runbooks() -> list[Path]:
     return sorted(shipped_folder().glob("*.yaml"))
 
 
+def is_there(test: Callable[[], bool]) -> bool:
+    """Whether a path is what `test` asks; one that cannot be (too long, behind a closed door) is not."""
+    try:
+        return test()
+    except OSError:
+        return False
+
+
 def find_runbook(name: str) -> Path:
     """The file of a runbook given by its path, or by the id of a shipped one; raises Misused."""
     path = Path(name)
-    if path.is_file():
+    if is_there(path.is_file):
         return path
     names = {one.stem: one for one in shipped_runbooks()}
     if name in names:

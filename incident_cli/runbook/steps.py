@@ -53,7 +53,8 @@ def declare_checks(
         if kind is None:
             continue
         if kind not in KINDS:
-            hint = did_you_mean(kind, KINDS).removeprefix("; ") or f"kinds: {', '.join(KINDS)}"
+            near = "" if document.is_full else did_you_mean(kind, KINDS)
+            hint = near.removeprefix("; ") or f"kinds: {', '.join(KINDS)}"
             document.wrong(table.entries["kind"].value.place, "unknown-kind", f"{kind!r} is no kind of check", hint)
             continue
         parameters = without(table, "kind")
@@ -76,7 +77,8 @@ def bind_step(binder: Binder, table: Table) -> Step | None:
     verbs = [verb for verb in VERBS if verb in table.entries]
     if len(verbs) != 1:
         found = " and ".join(verbs) or "none"
-        near = next((key for key in table.entries if key not in VERBS and did_you_mean(key, VERBS)), "")
+        keys = () if binder.document.is_full else table.entries
+        near = next((key for key in keys if key not in VERBS and did_you_mean(key, VERBS)), "")
         word = verbs[1] if verbs else near
         place = table.entries[word].key.place if word else table.place
         message = f"a step has exactly one verb ({', '.join(VERBS)}), this has {found}"

@@ -216,10 +216,12 @@ def verdicts(samples: Sequence[tuple[int, bool | None]], lasting: int = 36) -> s
         ([(0, True), (12, False), (24, True), (36, True), (60, True)], 36, "pqppf"),
         ([(0, True), (12, None), (24, True), (36, True)], 36, "pupf"),  # unknown does not end the run
         ([(0, None), (12, None), (24, True), (36, True)], 36, "uupp"),  # and does not begin one
-        ([(0, True), (300, True)], 36, "pf"),
-        ([(0, True), (301, True)], 36, "pp"),  # a silence longer than five minutes ends it
-        ([(0, True), (100, True), (200, True), (300, True)], 300, "pppf"),  # unless `for` is longer
-        ([(0, True), (301, True)], 300, "pp"),
+        ([(0, True), (60, True)], 36, "pf"),
+        ([(0, True), (61, True)], 36, "pp"),  # a silence longer than a minute ends it
+        ([(0, True), (100, True), (200, True), (800, True)], 800, "pppp"),  # or than an eighth of `for`
+        ([(0, True), *((at, True) for at in range(100, 801, 100))], 800, "ppppppppf"),
+        ([(0, True), (36, True), (300, True)], 36, "pff"),  # what fired goes on over five minutes of silence
+        ([(0, True), (36, True), (337, True)], 36, "pfp"),
         ([(0, True), (40, True), (100, True), (140, True)], 36, "pfff"),
         ([(0, True), (36, True), (48, False), (60, True)], 36, "pfqp"),
     ],
@@ -235,6 +237,7 @@ SAMPLES = st.lists(st.tuples(st.integers(1, 100), st.sampled_from([True, False, 
 @settings(max_examples=150)
 def test_unknown_is_never_quiet_and_firing_has_lasted(steps: list[tuple[int, bool | None]], lasting: int) -> None:
     samples, at = [], 0
+    before: list[Finding] = []
     for step, holds in steps:
         at += step
         samples.append((at, holds))
@@ -244,7 +247,11 @@ def test_unknown_is_never_quiet_and_firing_has_lasted(steps: list[tuple[int, boo
         if finding.since is not None:
             run = [one for when, one in samples if finding.since - NOW <= when <= seconds]
             assert run[0] is True and False not in run
-            assert (finding.verdict is Verdict.FIRING) is (NOW + seconds - finding.since >= lasting)
+            if NOW + seconds - finding.since >= lasting:
+                assert finding.verdict is Verdict.FIRING
+            elif finding.verdict is Verdict.FIRING:
+                assert any(one.verdict is Verdict.FIRING and NOW + seconds - one.block.timestamp <= 300 for one in before)
+            before.append(finding)
 
 
 def test_the_summary_is_display_text_with_sources_value_and_limit() -> None:

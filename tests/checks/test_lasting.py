@@ -101,11 +101,11 @@ def test_verdicts(one: Check, pace: int, text: str, wanted: str) -> None:
 @pytest.mark.parametrize(
     ("one", "samples", "wanted"),
     [
-        (check(36), [(0, True), (300, True)], "pf"),
-        (check(36), [(0, True), (301, True)], "pp"),
-        (check(600), [(0, True), (600, True)], "pf"),
-        (check(36), [(0, True), (200, None), (300, True)], "puf"),
-        (check(36), [(0, True), (200, None), (400, True)], "pup"),  # what cannot be read is a silence too
+        (check(36), [(0, True), (60, True)], "pf"),
+        (check(36), [(0, True), (61, True)], "pp"),
+        (check(600), [(0, True), (600, True)], "pp"),  # nothing is known of what lay between
+        (check(36), [(0, True), (30, None), (60, True)], "puf"),
+        (check(36), [(0, True), (50, None), (100, True)], "pup"),  # what cannot be read is a silence too
         (check(of=(2, 3)), [(0, True), (301, True)], "pp"),
         (check(keep=900), [(0, True), (600, False), (900, False)], "ffq"),  # keep_firing outlasts a silence
         (check(36, keep=900), [(0, True), (36, True), (600, True)], "pff"),

@@ -61,6 +61,7 @@ def refused(ended: Ended, code: int, *words: str) -> None:
         (["runbook", "validate", "runbooks/drills/shutdown.yaml"], ("is a scenario file; validate reads",)),
         (["runbook", "show", "oracle-stalenes"], ("did you mean 'oracle-staleness'?", "next:")),
         (["runbook", "validate", "nowhere.yaml"], ("no file 'nowhere.yaml'", "next:")),
+        *[(["runbook", verb, "x" * 5_000], ("there is no", "next:")) for verb in ("validate", "show", "lint", "test")],
         (["runbook", "validate"], ("Missing argument", "Try 'incident runbook validate --help'")),
     ],
 )
@@ -122,6 +123,15 @@ def test_a_home_that_cannot_be_made(home: str, tmp_path: Path) -> None:
     refused(ended, 2, "next: set INCIDENT_HOME to a folder that can be made")
 
 
+def test_lint_with_a_home_that_cannot_be(tmp_path: Path) -> None:
+    refused(run(["runbook", "lint", "oracle-divergence"], tmp_path, INCIDENT_HOME="/" + "x" * 5_000), 2, "next: set")
+
+
+def test_what_was_typed_does_nothing_to_the_terminal(tmp_path: Path) -> None:
+    ended = run(["drill", "--\u202efoo", "\u202e"], tmp_path)
+    assert (ended.code, "\u202e" in ended.err, "<U+202E>" in ended.err) == (2, False, True), ended.err
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -139,11 +149,25 @@ def test_a_sound_journal_of_nonsense_is_listed_as_broken(body: dict[str, Any], t
 
 
 @pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
-@pytest.mark.parametrize("words", ["--json", "drill --auto --json", "--version"])
+@pytest.mark.parametrize("words", ["--json", "drill --auto --json", "--version", "--help", "drill --help"])
 def test_stdout_that_cannot_be_written(words: str, redirection: str, tmp_path: Path) -> None:
+    if "--help" in words and redirection == ">&-":
+        return  # nobody wants it
     ended = run_in_shell(f'"$0" "$@" {words} {redirection}', tmp_path)
     assert (ended.code, "stdout cannot be written" in plainly(ended.err)) == (2, True), ended.err
     assert "Traceback" not in ended.err and "Exception" not in ended.err
+
+
+@pytest.mark.parametrize("redirection", ["2> /dev/full", "2>&-", "> /dev/null 2> /dev/full", "> /dev/null 2>&1"])
+@pytest.mark.parametrize(("words", "code"), [("runbook list", 0), ("runbook validate nowhere.yaml", 2), ("--bogus", 2)])
+def test_what_cannot_be_told_changes_no_verdict(words: str, code: int, redirection: str, tmp_path: Path) -> None:
+    assert run_in_shell(f'"$0" "$@" {words} {redirection}', tmp_path).code == code
+
+
+@pytest.mark.parametrize("words", ["runbook list --json", "runbook schema", "--help", "--version"])
+def test_a_reader_that_leaves_changes_no_verdict(words: str, tmp_path: Path) -> None:
+    ended = run_in_shell(f'{{ "$0" "$@" {words}; echo $? >&2; }} | true', tmp_path)
+    assert ended.err == "0\n"
 
 
 def test_stderr_that_is_closed(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_command_is_printed_as_it_can_be_called(monkeypatch: pytest.MonkeyPa
 def test_a_question_stops_the_spinner() -> None:
     from rich.console import Console
 
-    printer = Printer([Console(stderr=True, force_terminal=True)])
+    printer = Printer([Console(stderr=True, force_terminal=True)], seen=True)
     with printer.working("reading"):
         (status,) = printer.spinning
         printer.settle()

@@ -52,14 +52,14 @@ def test_what_could_not_be_read_is_not_remembered() -> None:
     assert found.answers == {}  # all of a span's reads at one block, or none of them
 
 
-@pytest.mark.parametrize(("ago", "near"), [(3_600, True), (3_780, True), (3_420, True), (3_804, False), (3_396, False)])
-def test_a_twentieth_of_the_span_is_near_enough(ago: int, near: bool) -> None:
+@pytest.mark.parametrize(("ago", "near"), [(3_600, True), (3_660, True), (3_540, True), (3_672, False), (3_528, False)])
+def test_a_minute_is_near_enough(ago: int, near: bool) -> None:
     found = recall(ASKED, [event(block(ago), ANSWERS, ASKED)], block(0))
     assert bool(found.answers) is near
 
 
 def test_the_nearest_round_is_taken() -> None:
-    events = [event(block(ago), {**ANSWERS, POOL: (ago,)}, ASKED) for ago in (3_720, 3_612, 3_480)]
+    events = [event(block(ago), {**ANSWERS, POOL: (ago,)}, ASKED) for ago in (3_648, 3_612, 3_552)]
     found = recall(ASKED, events, block(0))
     assert found.answers[past(POOL, HOUR)] == (3_612,)
 
@@ -77,3 +77,17 @@ def test_another_chain_and_the_future_are_never_taken() -> None:
     events = [event(block(3_600), ANSWERS, ASKED)]
     assert recall([other], events, block(0)).answers == {}
     assert recall(ASKED, [event(block(-3_600), ANSWERS, ASKED)], block(0)).answers == {}
+
+
+def test_one_round_stands_for_one_moment_only() -> None:
+    spans = [Span(seconds=3_600), Span(seconds=3_660), Span(seconds=3_720)]
+    asked = [PastRead(POOL, one) for one in spans]
+    found = recall(asked, [event(block(3_660), ANSWERS, [*asked])], block(0))
+    assert set(found.blocks) == {("drill", Span(seconds=3_660))}
+    between = recall(asked, [event(block(3_636), ANSWERS, [*asked])], block(0))
+    assert set(between.blocks) == {("drill", Span(seconds=3_660))}  # 24 s beside, less than half-way to the next
+
+
+def test_what_the_chain_no_longer_has_is_not_remembered() -> None:
+    events = [event(block(3_600), ANSWERS, ASKED)]
+    assert recall(ASKED, events, block(0), lambda one: False).answers == {}

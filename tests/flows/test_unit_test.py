@@ -302,7 +302,7 @@ cases:
       - {at: 0s, hostile: quiet}
       - {at: 12s, hostile: {verdict: firing, value: 1}}
     walk:
-      answers: {cancel: cancel the hostile operation}
+      answers: {cancel: cancel the hostile operation 11111111}
       path: [detect, cancel, prove]
       calls: ["governance.cancel_operation(id = 0xID)"]
 """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from incident_cli.errors import Waiting
 from incident_cli.evm import CallRead, Snapshot, to_hex
@@ -11,16 +12,23 @@ from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
 from incident_cli.flows.proposal import PlannedCall, Preparer, demand, prepare
 from incident_cli.flows.reopening import reopening_of
-from incident_cli.flows.session import Session
+from incident_cli.flows.session import GoBack, Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.events import Event, Outcome
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan, Pull, Undo, needed, plan
 from incident_cli.protocols.slot import Market
+from incident_cli.runbook.lint import bound_names
 from incident_cli.runbook.model import ContainStep, MustNotChange, Step
 from incident_cli.runbook.review import SHORTEST_FINAL_PHRASE
 
 LEG = "contain"
+TYPED_CHARACTERS = 8  # of a found value: as many as a person compares, and nobody guesses
+CHANGED = (
+    ("stop", "leave the incident here; it can be resumed"),
+    ("back", "go back to the step before, to compare the new value first"),
+)
+CHANGED_HELP = "Nothing was proposed, neither for the one nor for the other. `back` again goes further back."
 CHOICES = (
     ("stop", "leave the incident here; it can be resumed"),
     ("on", "contain all the same"),
@@ -30,31 +38,73 @@ CHOICES = (
 def perform(session: Session, step: Step, present: Sequence[Event], prepare: Preparer = prepare) -> Ended:
     """Contain, unless everything is done already."""
     assert isinstance(step, ContainStep), "the registry gives each verb its own step"
-    if not leg_of(session, step, LEG).is_confirmed and all(one.satisfied for one in plans(session, step)):
-        session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
-        return Ended(Outcome.SATISFIED)
+    if not leg_of(session, step, LEG).is_confirmed:
+        require_compared(session, step)
+        if all(one.satisfied for one in plans(session, step)):
+            session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
+            return Ended(Outcome.SATISFIED, data={"bound": bound_values(session, step)})
     proof = carry_out(session, step, LEG, lambda: draft(session, step, prepare))
-    return Ended(Outcome.DONE, proof=proof)
+    bound = leg_of(session, step, LEG).plan.data.get("bound", {})
+    return Ended(Outcome.DONE, proof=proof, data={"bound": bound})
 
 
 def draft(session: Session, step: ContainStep, prepare: Preparer) -> Draft:
-    """Everything read, planned, folded and simulated; firing is judged again before it may be confirmed."""
-    planned = plans(session, step)
+    """Everything read, planned, folded and simulated, once firing was judged again and found what was compared."""
+    before = bound_values(session, step)
+    still_firing(session, step)
+    require_compared(session, step, before)
+    bound, planned = bound_values(session, step), plans(session, step)
     wanted = [one for one in planned if not one.satisfied]
     calls = [PlannedCall(one.call, one.pull.label, one.pull.definition.does, traps(one)) for one in wanted]
     expect = [expectation for one in wanted for expectation in one.expect]
     safe = session.bound.slots[step.contain.by].addresses["safe"]
     proposal = prepare(session, safe, calls, expect, standing_still(session, step.contain.must_not_change))
-    still_firing(session, step)
     irreversible = any(one.undo is None for one in wanted)
+    phrase = phrase_of(session, step, irreversible)
     return Draft(
         proposal,
         title=" and ".join(one.label for one in calls),
-        phrase=phrase_of(session, step, irreversible),
+        phrase=" ".join((phrase, *(ending_of(value) for value in bound.values()))),
         dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),
         reopening=reopening_of(session, step, irreversible),
         undo=[undo_to_json(one.undo, one.pull.label) for one in wanted if one.undo is not None],
+        request=request_of(phrase, bound) if bound else "",
+        bound=bound,
     )
+
+
+def bound_values(session: Session, step: ContainStep) -> dict[str, str]:
+    """The values found by checks that the calls of the step take, as they stand now."""
+    found = session.found_values()
+    return {name: found[name].text for name in bound_names(step) if name in found}
+
+
+def require_compared(session: Session, step: ContainStep, before: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Act on what the operator compared and nothing else: where a check finds another value now, they decide anew.
+
+    What nobody was shown is compared with `before`. Raises Waiting or GoBack.
+    """
+    now = bound_values(session, step)
+    then = {**before, **session.compared(now)}
+    other = [name for name, value in now.items() if then.get(name, value) != value]
+    changed = [f"{name} was {then[name]}, now it is {now[name]}" for name in other]
+    if not changed:
+        return
+    words = f"the check found another value since it was shown: {'; '.join(changed)}"
+    prompt = Prompt(step.id, "choice", f"{words[0].upper()}{words[1:]}. What now?", choices=CHANGED, help=CHANGED_HELP)
+    if session.ask(step, prompt) != "back":
+        raise Waiting(f"{words}; nothing was proposed", "operator")
+    raise GoBack(shown=now)
+
+
+def ending_of(value: str) -> str:
+    """The part of a found value that is typed."""
+    return value[-TYPED_CHARACTERS:]
+
+
+def request_of(phrase: str, bound: Mapping[str, str]) -> str:
+    """What is to be typed, in words: the end of a value is to be looked at, not copied from the question."""
+    return " and ".join((repr(phrase), *(f"the last {TYPED_CHARACTERS} characters of {name}" for name in bound)))
 
 
 def traps(one: Plan) -> tuple[str, ...]:
