@@ -247,7 +247,7 @@ def within(seconds: float, work: Callable[[], Found]) -> Found:
     try:
         found = outcome.get(timeout=seconds)
     except queue.Empty:
-        raise Unusable(f"did not answer within {seconds:g} s") from None
+        raise Unusable(f"did not answer within {seconds:.2g} s") from None
     if isinstance(found, BaseException):
         raise found
     return found

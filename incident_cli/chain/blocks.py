@@ -9,7 +9,7 @@ from incident_cli.chain.answers import parse_header, parts
 from incident_cli.chain.asks import REQUESTS_PER_EXCHANGE
 from incident_cli.chain.nodes import ROUND_SECONDS, ChainNodes, Node, NoNode
 from incident_cli.chain.parallel import gather
-from incident_cli.chain.quorum import Timed, blame, elect, told
+from incident_cli.chain.quorum import Timed, blame, elect, most_voices, told
 from incident_cli.errors import IncidentError, Unread
 from incident_cli.evm import Block
 from incident_cli.text import plain
@@ -82,7 +82,9 @@ def ask_members(nodes: ChainNodes, wanted: Sequence[Wanted], deadline: Deadline)
     """What each node has of these blocks, without the nodes that fail."""
 
     def enough(some: Mapping[Node, Blocks]) -> bool:
-        return all(elect(nodes, {node: one.get(number) for node, one in some.items()}) for number in wanted)
+        voices = [{node: one.get(number) for node, one in some.items()} for number in wanted]
+        left = len(nodes.members) - len(some)
+        return all(elect(nodes, said) or most_voices(said) + left < nodes.quorum for said in voices)
 
     works = {node: functools.partial(ask, Timed(node, deadline), nodes.chain, wanted) for node in nodes.members}
     found: dict[Node, Blocks | IncidentError] = gather(works, deadline.left, enough, nodes.tardy)

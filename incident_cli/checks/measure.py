@@ -132,6 +132,11 @@ def in_words(found: Measured, tokens: Mapping[str, Token]) -> str:
     return f"{shown} {found.unit}".rstrip()
 
 
+def distance(one: Exact, other: Exact) -> Exact:
+    """|one − other|"""
+    return one - other if one > other else other - one
+
+
 def of_one_unit(*found: Measured) -> Missing | None:
     """Why these numbers cannot be set against each other, or None where they can."""
     units = list(dict.fromkeys(one.unit or "a number without a unit" for one in found))

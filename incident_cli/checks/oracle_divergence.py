@@ -8,7 +8,7 @@ from typing import Annotated
 
 from incident_cli.binding import BPS, IDENTIFIER
 from incident_cli.checks.check import WHOLE_BPS, Reading, SourceReading, Wiring
-from incident_cli.checks.measure import Exact
+from incident_cli.checks.measure import Exact, distance
 from incident_cli.checks.price_source import PriceSource
 from incident_cli.checks.sources import PriceCheck, Source, unread
 from incident_cli.checks.wording import to_the_limit
@@ -62,7 +62,7 @@ class OracleDivergence(PriceCheck):
         """The widest gap, the price it is measured against, and the source that shows it."""
         prices = {one.name: one.value for one in readings if one.value is not None}
         base: Exact = prices[self.reference or ""] if len(prices) == 2 else median(sorted(prices.values()))
-        gaps: dict[str, Exact] = {name: abs(price - base) for name, price in prices.items()}
+        gaps = {name: distance(price, base) for name, price in prices.items()}
         farthest = max(gaps, key=lambda name: gaps[name])
         return gaps[farthest], base, farthest
 

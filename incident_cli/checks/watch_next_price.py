@@ -8,7 +8,7 @@ from typing import Annotated
 
 from incident_cli.binding import BPS, EXPRESSION
 from incident_cli.checks.check import WHOLE_BPS, Reading, Wanted, Wiring
-from incident_cli.checks.measure import Exact, measure, of_one_unit
+from incident_cli.checks.measure import distance, measure, of_one_unit
 from incident_cli.checks.watch import Watch, unknown
 from incident_cli.checks.window import NOW, later_reads, reads_at
 from incident_cli.evm import Missing, Read, Snapshot
@@ -50,7 +50,7 @@ class NextPriceWatch(Watch):
         problem = of_one_unit(now, coming)
         if problem is not None or now.value <= 0 or coming.value <= 0:
             return unknown(problem or Missing("a price of zero or less is no price"))
-        gap: Exact = abs(coming.value - now.value)
+        gap = distance(coming.value, now.value)
         holds = gap * WHOLE_BPS > self.max * now.value
         reason = f"the next price is {gap * WHOLE_BPS // now.value} bps from the one in force"
         return Reading(holds, int(holds), 0, "", reason)

@@ -45,7 +45,8 @@ class TimelockWatch(Watch):
     (the read `operation_state`, else isOperationPending as `operation_pending`) says which wait or are ready. Allowed
     are the ids in `allowed`, and the operations all of whose targets are in `allow_targets`. The window must be longer
     than the delay, or a slow operation is scheduled out of its sight.
-    Found: `operation_id` and `operation_target` of every one, the one that may be executed first before the others.
+    Found: `operation_id` and `operation_target` of every one, the one that may be executed first before the others,
+    and last of those whose state could not be read: they may wait too.
     """
 
     slot: Annotated[str, IDENTIFIER]
@@ -113,11 +114,11 @@ class TimelockWatch(Watch):
             return unknown(found)
         states = {one: self.state_of(one, wiring, snapshot) for one in found[:MOST_OPERATIONS]}
         pending = [one for one, state in states.items() if state in (WAITING, READY)]
-        unread = [state for state in states.values() if isinstance(state, Missing)]
+        unread = {one: state for one, state in states.items() if isinstance(state, Missing)}
         if pending:
-            return self.alarm(pending, snapshot, len(unread))
+            return self.alarm(pending, snapshot, tuple(unread))
         if unread:
-            return unknown(unread[0])
+            return unknown(next(iter(unread.values())))
         if len(found) > MOST_OPERATIONS:
             return unknown(Missing(f"more than {MOST_OPERATIONS} operations were scheduled in {self.window}"))
         return Reading(False, 0, 0, "", f"no foreign operation waits in {self.slot}")
@@ -133,15 +134,15 @@ class TimelockWatch(Watch):
             return Missing(f"operation {to_hex(operation.id)} is in no known state")
         return value
 
-    def alarm(self, pending: list[Operation], snapshot: Snapshot, unread: int) -> Reading:
+    def alarm(self, pending: list[Operation], snapshot: Snapshot, unread: tuple[Operation, ...]) -> Reading:
         """The one that may be executed first, and which others wait."""
         first, *others = sorted(pending, key=lambda one: (one.due, one.id))
         left = first.due - snapshot.block.timestamp
         when = f"in {format_duration(left)}" if left > 0 else "now"
         reason = f"operation {to_hex(first.id)} calls {first.calls} and may be executed {when}"
         rest = f"; {len(others)} more wait: {named(others)}" if others else ""
-        rest += f"; {unread} could not be read" if unread else ""
-        found = tuple(value for one in (first, *others) for value in values_of(one))
+        rest += f"; {len(unread)} could not be read" if unread else ""
+        found = tuple(value for one in (first, *others, *unread) for value in values_of(one))
         return Reading(True, len(pending), 0, "", reason + rest, found=found)
 
 

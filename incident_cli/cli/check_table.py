@@ -36,6 +36,8 @@ def show(printer: Printer, report: CheckReport) -> None:
     printer.line()
     printer.line(f"together: {report.verdict.value}", STYLE[report.verdict])
     printer.line(NOT_COVERED)
+    if report.verdict is Verdict.UNKNOWN:
+        printer.line("next: look at the reasons above; try again, or name another node in the deployment", "yellow")
 
 
 def where(report: CheckReport) -> Iterator[str]:
@@ -74,7 +76,7 @@ def details(post: Post, report: CheckReport) -> Iterator[str]:
     if finding.since is not None and finding.since_block is not None:
         held = format_duration(finding.block.timestamp - finding.since)
         yield f"it has held at least since block {finding.since_block}, {held} before"
-    if finding.verdict is not Verdict.QUIET:
+    if finding.verdict in (Verdict.FIRING, Verdict.PENDING):
         for one in post.wired.check.false_positives:
             yield f"known false alarm: {plain(one)}"
 

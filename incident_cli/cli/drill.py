@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: incident drill oracle-divergence --auto --seed 7"
 LATEST = "latest"
 DEFAULT_SEED = 7
+HEAD_START = 200  # seconds by which a served chain begins in the past: its first blocks are mined at once
 Seed = Annotated[
     int | None,
     typer.Option(min=0, max=2**32, help=f"The world's seed: the same seed, the same world. By default {DEFAULT_SEED}."),
@@ -114,7 +115,7 @@ class Rehearsal:
             with self.printer_status("rebuilding the world from the journal"):
                 self.found = flow.take_up(home, "" if resume == LATEST else resume, clock, self.people)
             return
-        now = int(clock.now().timestamp()) if self.port is not None else None
+        now = int(clock.now().timestamp()) - HEAD_START if self.port is not None else None
         plan = flow.plan_drill(runbook, scenario, DEFAULT_SEED if seed is None else seed, now)
         people = self.people(plan)
         with self.printer_status("building the world"):

@@ -115,5 +115,7 @@ def show_mutants(printer: Printer, mutants: Survey) -> None:
     """How many were noticed, and each that was not."""
     survived = len(mutants.survived)
     printer.line(f"  {mutants.tried} mutants, {mutants.tried - survived} noticed", "red" if survived else "green")
+    if mutants.left_out:
+        printer.line(f"  {mutants.left_out} more mutants were not tried", "yellow")
     for one in mutants.survived:
         printer.write([plain(f"{one.file}:{one.place.line}:{one.place.column}: {one.line}")], "red")

@@ -109,7 +109,7 @@ def finding_lines(finding: Finding, width: int, indent: int, *, named: bool) -> 
     said = finding.summary or reading.reason
     lines = wrapped(plain(f"{name}block {finding.block.number}: {said}"), width, indent)
     value = describe(reading.value, reading.unit)
-    aside = f"({value}, limit {reading.limit})" if value not in said else ""
+    aside = f"({value}, limit {reading.limit})" if value not in said and (reading.limit or reading.unit) else ""
     if finding.verdict is Verdict.UNKNOWN:
         aside = f"[{plain(reading.reason)}]" if finding.summary else ""
     if aside and len(lines[-1]) + 1 + len(aside) <= width:

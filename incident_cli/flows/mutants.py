@@ -1,53 +1,65 @@
-"""Mutants of a runbook's checks: each threshold doubled and halved, `for` and `samples` removed.
+"""Mutants of a runbook: thresholds and numbers in expressions doubled and halved, `for` and `samples` removed.
 
-A mutant under which every case still passes shows a threshold that no test holds in place.
+A mutant under which every case still passes shows a threshold that no test holds in place. What a restore `requires` is
+not tried: a test waits until it holds, and how long it waited is no part of a path.
 """
 
 from __future__ import annotations
 
+import copy
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any
 
-from incident_cli.binding import REFERENCE, Given, Kind, Variants, fields_of, hints_of
+from incident_cli.binding import EXPRESSION, REFERENCE, Given, Kind, Variants, fields_of, hints_of
 from incident_cli.checks.check import Check
 from incident_cli.checks.registry import KINDS
 from incident_cli.document import Document, Entry, Items, Node, Place, Table, Text, deepest
+from incident_cli.expression import parse
+from incident_cli.flows.mutant_literals import SCALES, Changed, changed_literals, scaled_amount, times
 from incident_cli.flows.unit_testing import compare_walk, judge_case, take_walk
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.cases import LoadedCases
 from incident_cli.runbook.keys import is_record, kind_of, unwrapped
-from incident_cli.runbook.model import CheckDeclaration
-from incident_cli.runbook.series import EXACT
+from incident_cli.runbook.model import CheckDeclaration, Step, VerifyStep
 from incident_cli.runbook.steps import bind_check
-from incident_cli.units import AMOUNT, Amount, Span, format_span
+from incident_cli.units import Amount, Span, format_span
 
 SCALED = ("bps", "int", "amount", "duration", "span")
 NEVER = ("for", "samples", "depth", "freshness")  # removed instead of scaled; and what only a live chain shows
 REMOVED = ("for", "samples")
+FORMULAS = ("expression",)
+MOST_MUTANTS = 40  # of one runbook
 Keys = tuple[str | int, ...]
-SCALES = (Decimal(2), Decimal("0.5"))
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A check with one threshold changed: where the threshold stands, what it was, and what it is instead."""
+    """A check or a step with one threshold changed: where that stands, what it was, and what it is instead."""
 
-    check: str
+    owner: str
     threshold: str
     was: str
     becomes: str
     file: str
     place: Place
-    changed: Check
+    changed: Check | Step
 
     @property
     def line(self) -> str:
         """`divergence: no test notices that max is 300 bps instead of 150 bps`."""
         what = f"{self.threshold} is {self.becomes} instead of {self.was}" if self.becomes else f"{self.was} is gone"
-        return f"{self.check}: no test notices that {what}"
+        return f"{self.owner}: no test notices that {what}"
+
+    def inside(self, bound: Bound) -> Bound:
+        """The runbook with this change in it."""
+        changed = self.changed
+        if not isinstance(changed, Step):
+            return replace(bound, checks={**bound.checks, self.owner: changed})
+        steps = tuple(changed if one.id == self.owner else one for one in bound.runbook.steps)
+        return replace(bound, loaded=replace(bound.loaded, runbook=replace(bound.runbook, steps=steps)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +83,14 @@ class Survey:
 
     tried: int
     survived: tuple[Mutant, ...]
+    left_out: int = 0
 
     def to_json(self) -> dict[str, object]:
         """As `--json` prints it."""
         survived = [
             {
-                "check": one.check,
+                "check": None if isinstance(one.changed, Step) else one.owner,
+                "step": one.owner if isinstance(one.changed, Step) else None,
                 "threshold": one.threshold,
                 "was": one.was,
                 "becomes": one.becomes or None,
@@ -86,21 +100,23 @@ class Survey:
             }
             for one in self.survived
         ]
-        return {"tried": self.tried, "noticed": self.tried - len(self.survived), "survived": survived}
+        counts = {"tried": self.tried, "noticed": self.tried - len(self.survived), "left_out": self.left_out}
+        return {**counts, "survived": survived}
 
 
 def survey(loaded: LoadedCases) -> Survey:
-    """Every mutant tried."""
-    tried = list(mutants(loaded))
-    return Survey(len(tried), tuple(one for one in tried if not is_noticed(loaded, one)))
+    """Every mutant tried, up to a bound: those of thresholds first."""
+    found = list(mutants(loaded))
+    tried = found[:MOST_MUTANTS]
+    return Survey(len(tried), tuple(one for one in tried if not is_noticed(loaded, one)), len(found) - len(tried))
 
 
 def is_noticed(loaded: LoadedCases, mutant: Mutant) -> bool:
-    """Whether any case fails with the changed check: the findings first, for they are quicker than walks.
+    """Whether any case fails with the change: the findings first, for they are quicker than walks.
 
     A `limit` that differs is no notice: it repeats the threshold, and says nothing of what the check does with it.
     """
-    bound = replace(loaded.bound, checks={**loaded.bound.checks, mutant.check: mutant.changed})
+    bound = mutant.inside(loaded.bound)
     if any(not one.what.endswith(".limit") for case in loaded.cases for one in judge_case(bound, case)[0]):
         return True
     walks = ((one, one.case.walk) for one in loaded.cases if one.case.walk is not None)
@@ -108,10 +124,59 @@ def is_noticed(loaded: LoadedCases, mutant: Mutant) -> bool:
 
 
 def mutants(loaded: LoadedCases) -> Iterator[Mutant]:
-    """Every sound mutant of every check."""
+    """Every sound mutant of every check and every step."""
     for name, declared in loaded.bound.runbook.checks.items():
         yield from scaled_mutants(loaded, name, declared)
         yield from removed_mutants(loaded.bound, name, declared)
+    for name, declared in loaded.bound.runbook.checks.items():
+        yield from literal_mutants(loaded.bound, name, declared)
+    for step, table in zip(loaded.bound.runbook.steps, loaded.bound.runbook.tables, strict=True):
+        yield from step_mutants(loaded.bound, step, table)
+
+
+def literal_mutants(bound: Bound, name: str, declared: CheckDeclaration) -> Iterator[Mutant]:
+    """Each number in the expressions of a check, doubled and halved."""
+    for written in thresholds(KINDS[declared.kind], declared.parameters, (), FORMULAS):
+        for one in changed_literals(parse(written.node.value)):
+            parameters = changed_table(declared.parameters, written.path, one.formula.source)
+            check = rebound(bound, declared, parameters, bound.scope)
+            if check is not None and check != bound.checks[name]:
+                yield literal_mutant(bound, name, written, one, check)
+
+
+def step_mutants(bound: Bound, step: Step, table: Table) -> Iterator[Mutant]:
+    """Each number in `when` and `verify` of a step, doubled and halved."""
+    if step.when is not None:
+        written = Threshold(("when",), text_at(table, "when"), EXPRESSION)
+        for one in changed_literals(step.when):
+            yield literal_mutant(bound, step.id, written, one, with_field(step, "when", one.formula))
+    proofs = step.verify if isinstance(step, VerifyStep) else ()
+    for number, formula in enumerate(proofs):
+        written = Threshold(("verify", number), text_at(table, "verify", number), EXPRESSION)
+        for one in changed_literals(formula):
+            formulas = [*proofs[:number], one.formula, *proofs[number + 1 :]]
+            yield literal_mutant(bound, step.id, written, one, with_field(step, "verify", tuple(formulas)))
+
+
+def literal_mutant(bound: Bound, owner: str, written: Threshold, one: Changed, changed: Check | Step) -> Mutant:
+    """A mutant of one number of an expression, at its place."""
+    document = bound.loaded.document
+    place = document.place_in(written.node, one.column)
+    return Mutant(owner, f"{one.was} in {written.name}", one.was, one.becomes, document.name, place, changed)
+
+
+def text_at(table: Table, *path: str | int) -> Text:
+    """The scalar at a path that was bound."""
+    node = deepest(table, *path)
+    assert isinstance(node, Text), "an expression is a scalar"
+    return node
+
+
+def with_field(step: Step, name: str, value: object) -> Step:
+    """The step with another value; `replace` would lose the levers, which are no argument of it."""
+    changed = copy.copy(step)
+    object.__setattr__(changed, name, value)
+    return changed
 
 
 def scaled_mutants(loaded: LoadedCases, name: str, declared: CheckDeclaration) -> Iterator[Mutant]:
@@ -135,22 +200,22 @@ def removed_mutants(bound: Bound, name: str, declared: CheckDeclaration) -> Iter
         yield Mutant(name, key, words, "", bound.loaded.document.name, entry.key.place, changed)
 
 
-def thresholds(annotation: Any, node: Node, path: Keys) -> Iterator[Threshold]:
-    """Every scalar of a scalable kind in a mapping, through lists, mappings and variants."""
+def thresholds(annotation: Any, node: Node, path: Keys, kinds: tuple[str, ...] = SCALED) -> Iterator[Threshold]:
+    """Every scalar of these kinds in a mapping, through lists, mappings and variants."""
     annotation = unwrapped(annotation)
     kind, origin = kind_of(annotation), typing.get_origin(annotation)
     if kind is not None:
-        if kind.name in SCALED and isinstance(node, Text):
+        if kind.name in kinds and isinstance(node, Text):
             yield Threshold(path, node, kind)
     elif origin is tuple and isinstance(node, Items):
         for number, one in enumerate(node.items):
-            yield from thresholds(typing.get_args(annotation)[0], one, (*path, number))
+            yield from thresholds(typing.get_args(annotation)[0], one, (*path, number), kinds)
     elif origin is Annotated and isinstance(node, Table):
-        yield from thresholds(variant_of(annotation.__metadata__[0], node), node, path)
+        yield from thresholds(variant_of(annotation.__metadata__[0], node), node, path, kinds)
     elif is_record(annotation) and isinstance(node, Table):
         for key, field in fields_of(annotation).items():
             if key in node.entries and (path or key not in NEVER):
-                yield from thresholds(hints_of(annotation)[field.name], node.entries[key].value, (*path, key))
+                yield from thresholds(hints_of(annotation)[field.name], node.entries[key].value, (*path, key), kinds)
 
 
 def variant_of(variants: Variants, node: Table) -> type:
@@ -196,16 +261,7 @@ def scaled_value(value: object, scale: Decimal) -> object | None:
         return Span(times(value.seconds, scale), times(value.blocks, scale)) or None
     if isinstance(value, int) and not isinstance(value, bool):
         return times(value, scale) or None
-    match = AMOUNT.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    number = Decimal(f"{match['whole']}.{match['fraction'] or 0}".replace("_", ""))
-    return f"{EXACT.multiply(number, scale):f} {match['token']}"
-
-
-def times(value: int, scale: Decimal) -> int:
-    """A whole number scaled, rounded down towards zero."""
-    return int(EXACT.multiply(Decimal(value), scale))
+    return scaled_amount(value, scale) if isinstance(value, str) else None
 
 
 def shown(kind: str, value: object) -> str:

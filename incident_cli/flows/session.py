@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -171,25 +172,30 @@ class Session:
         return {name: Given(kind, value) for name, (kind, value) in parsed.items()}
 
     def found_values(self) -> dict[str, Found]:
-        """What checks came upon last: of several of one name the first that is open, else the one dealt with last."""
-        several: dict[str, list[Found]] = {}
-        for check in (name for name, one in self.bound.checks.items() if one.finds()):
-            for one in last_found(findings(self.events, check)):
-                if one.kind in VALUE_KINDS:
-                    several.setdefault(f"checks.{check}.{one.name}", []).append(one)
-        return {name: self.foremost(name, values) for name, values in several.items()}
+        """What checks came upon last: where one found several things, the first that nobody has dealt with."""
+        checks = [name for name, one in self.bound.checks.items() if one.finds()]
+        values: dict[str, Found] = {}
+        for check in checks:
+            known = [one for one in last_found(findings(self.events, check)) if one.kind in VALUE_KINDS]
+            values |= self.foremost(grouped(f"checks.{check}.", known))
+        return values
+
+    def foremost(self, groups: Sequence[Mapping[str, Found]]) -> Mapping[str, Found]:
+        """The first thing that is neither handled nor expected; where there is none, the one handled last."""
+        if not groups:
+            return {}
+        done = {name: handled(self.events, name) for name in groups[0]}
+        over = {name: {*done[name], *expected(self.events, name)} for name in done}
+        told = [name for name in over if over[name]]
+        for group in groups:
+            if not told or any(group[name].text not in over[name] for name in told if name in group):
+                return group
+        return {name: replace(one, text=(done[name] or [one.text])[-1]) for name, one in groups[0].items()}
 
     def compared(self, names: Iterable[str]) -> dict[str, str]:
         """Of these names (`checks.CHECK.VALUE`), the values that the operator was shown first and compared."""
         shown = {name: compared(self.bound.runbook, self.events, name.split(".")[1]) for name in names}
         return {name: values[name] for name, values in shown.items() if name in values}
-
-    def foremost(self, name: str, values: Sequence[Found]) -> Found:
-        """The first value that nobody has dealt with; where there is none, the one dealt with last."""
-        done = handled(self.events, name)
-        settled = {*done, *expected(self.events, name)}
-        first = next((one for one in values if one.text not in settled), None)
-        return first or (replace(values[0], text=done[-1]) if done else values[0])
 
     def block_age(self, block: Block | None) -> int | None:
         """How old a live chain's block is by the wall clock, in seconds; a drill's time is its own."""
@@ -223,3 +229,15 @@ class Session:
 def last_found(history: Sequence[Finding]) -> tuple[Found, ...]:
     """What the latest finding that came upon something carries: it stays known after the check is quiet again."""
     return next((one.reading.found for one in reversed(history) if one.reading.found), ())
+
+
+def grouped(prefix: str, found: Sequence[Found]) -> list[dict[str, Found]]:
+    """What belongs together: the first value of each name, the second of each, and so on; by full names."""
+    groups: list[dict[str, Found]] = []
+    counts: Counter[str] = Counter()
+    for one in found:
+        if counts[one.name] == len(groups):
+            groups.append({})
+        groups[counts[one.name]][prefix + one.name] = one
+        counts[one.name] += 1
+    return groups

@@ -34,6 +34,7 @@ WHEN_CHOICES = (
 )
 
 
+MOST_TOLD = 8  # values in one question: what was not told is not said to be expected
 LEFT_CHOICES = (
     ("back", "go back to the containment, and handle this one too"),
     ("stop", "leave the incident here; it can be resumed"),
@@ -116,20 +117,22 @@ def settled(session: Session, step: Step, acted: Mapping[str, ContainStep], find
     if finding.reading.holds is None:
         return known(session, step, finding)
     own = [name for name in acted if name.startswith(f"checks.{finding.check}.")]
-    left = {name: unhandled(session, name, finding) for name in own}
-    if not finding.reading.holds or not any(left.values()):
+    left = {name: found for name in own if (found := unhandled(session, name, finding))}
+    if not finding.reading.holds or not left:
         return True
     session.screen.findings([finding])
-    shown = "; ".join(f"{name} {', '.join(values)}" for name, values in left.items() if values)
+    told = {name: values[:MOST_TOLD] for name, values in left.items()}
+    shown = "; ".join(f"{name} {', '.join(values)}" for name, values in told.items())
     words = f"{finding.check} still fires, on what no step has handled: {shown}"
     prompt = Prompt(step.id, "choice", f"Not contained: {words}. What now?", choices=LEFT_CHOICES)
     choice = session.ask(step, prompt)
     if choice == "stop":
         raise Waiting(f"not contained: {words}", "operator")
     if choice != "expected":
-        raise GoBack(acted[own[0]].id, {name: values[0] for name, values in left.items() if values})
-    session.record(Kind.NOTED, step, text=f"expected: {shown}", expected=left)
-    return True
+        found = session.found_values()
+        raise GoBack(acted[own[0]].id, {name: found[name].text for name in own if name in found})
+    session.record(Kind.NOTED, step, text=f"expected: {shown}", expected=told)
+    return told == left
 
 
 def unhandled(session: Session, name: str, finding: Finding) -> list[str]:

@@ -181,7 +181,9 @@ def undo_of(
 def describe(pull: Pull, read: str) -> str:
     """`exchange.market_paused(ETH-USD)`."""
     parameters = pull.slot.protocol.reads[read].parameters
-    return f"{pull.slot.name}.{read}({', '.join(str(pull.args[one.name]) for one in parameters)})"
+    kinds = pull.definition.args
+    shown = ", ".join(words(kinds[one.name].type, pull.args[one.name]) for one in parameters)
+    return f"{pull.slot.name}.{read}({shown})"
 
 
 def formula_value(formula: Expression, standing: Standing) -> Value:

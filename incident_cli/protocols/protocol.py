@@ -30,6 +30,7 @@ from incident_cli.binding import (
 from incident_cli.document import Document, Place, read_document
 from incident_cli.evm import hex_bytes
 from incident_cli.expression import Expression, ExpressionError, Value, evaluate
+from incident_cli.expression_values import FUNCTIONS
 from incident_cli.units import TOKEN, parse_unit
 
 ARGUMENT_TYPE = one_of("argument type", "market", "bool", "int", "bps", "duration", "amount", "address", "bytes32")
@@ -234,6 +235,10 @@ class Review:
             for name in sorted(formula.names - names):
                 hint = did_you_mean(name, names).removeprefix("; ")
                 self.document.wrong(lever.place, "unknown-name", f"{name!r} in {formula.source!r} is not known", hint)
+            for name in sorted({one.name for one in formula.mentions if one.role == "call"} - set(FUNCTIONS)):
+                message = f"{name!r} in {formula.source!r}: a lever's expressions call nothing but {', '.join(FUNCTIONS)}"
+                hint = f"inside a lever a read is its name: write {name}" if name in self.protocol.reads else ""
+                self.document.wrong(lever.place, "unknown-name", message, hint)
 
     def proof(self, lever: LeverDefinition) -> None:
         if not lever.expect:

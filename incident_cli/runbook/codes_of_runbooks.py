@@ -70,8 +70,10 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "no-proof",
-        "nothing reads the chain: a verify step without a read, an empty `expect`, or a `satisfied` without a read",
-        "A sent transaction is not a contained market. Only a read of the chain proves it.",
+        "nothing is proved: a verify step without a read or one that cannot be false, an empty `expect`, or a "
+        "`satisfied` without a read",
+        "A sent transaction is not a contained market. Only a read of the chain proves it, and only where the chain "
+        "could say otherwise: `exchange.pool() >= 0` cannot be false.",
         'verify: ["True"]',
         'verify: ["exchange.market_paused(market) == True"]',
     ),
@@ -94,6 +96,11 @@ CODES: tuple[Code, ...] = (
         "With a default, the wrong market is contained by whoever forgets to choose. Leave the default out.",
         "market: {type: market, default: ETH-USD}",
         "market: {type: market}",
+    ),
+    Code(
+        "too-many-entries",
+        "more than 200 parameters, slots or checks, or more than 500 steps",
+        "Nobody can walk through it in an incident, and a file is bounded before it is read. Split it.",
     ),
     Code(
         "unknown-argument",

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import cast
 
 from incident_cli.binding import Binder, Given
-from incident_cli.document import Document, Place, WrongFile, deepest, read_document
+from incident_cli.document import Document, Place, Table, WrongFile, deepest, read_document
 from incident_cli.protocols.catalog import Catalog, catalog_beside
 from incident_cli.protocols.slot import Market
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.model import Parameter, Runbook, RunbookFile
 from incident_cli.runbook.review import Review
-from incident_cli.runbook.salvage import salvage
+from incident_cli.runbook.salvage import node_of, salvage, written
 from incident_cli.runbook.steps import bind_step, declare_checks, found_samples, step_ids
 
 MOST = {"params": 200, "slots": 200, "checks": 200, "steps": 500}
@@ -58,9 +58,9 @@ def load_runbook(path: Path) -> LoadedRunbook:
 def refuse_too_many(document: Document) -> None:
     """Raises WrongFile where a section is longer than anybody could walk through."""
     for section, most in MOST.items():
-        node = None if document.root is None else deepest(document.root, section)
-        count = 0 if node is document.root or node is None else entry_count(node)
-        if count > most:
+        node = node_of(document.root, section) if isinstance(document.root, Table) else None
+        count = written(node)
+        if node is not None and count > most:
             message = f"{section} has {count} entries; a runbook has at most {most}"
             document.wrong(node.place, "too-many-entries", message)
     if any(one.code == "too-many-entries" for one in document.problems):

@@ -19,7 +19,6 @@ MOST_CONSTANTS = 12
 MOST_VALUES = 60
 ADDRESSES = ("0x" + "0" * 40, checksummed(b"\x01" * 20), checksummed(b"\xfe" * 20))
 TEXTS = ("", "a", "b")
-AMOUNT = re.compile(r"(\S+) \S+")
 
 
 def tokens() -> Mapping[str, Token]:
@@ -103,6 +102,7 @@ def counts(abi: str, written: Sequence[int]) -> tuple[Value, ...]:
     least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     named = written[:MOST_CONSTANTS]
     near = [one + step for one in named for step in (0, 1, -1)]
-    made = [each for one in named for other in named for each in (one * other, one + other, one - other, one // (other or 1))]
+    pairs = [(one, other) for one in named for other in named]
+    made = [each for one, other in pairs for each in (one * other, one + other, one - other, one // (other or 1))]
     candidates = (*COUNTS, most, -1, least, *near, *made)
     return tuple(dict.fromkeys(one for one in candidates if least <= one <= most))[:MOST_VALUES]

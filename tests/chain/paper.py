@@ -61,6 +61,9 @@ class PaperChain:
             case "eth_getBlockByNumber":
                 number = self.at(request.params[0])
                 return None if number is None else self.header(number)
+            case "eth_getBlockByHash":
+                number = self.at({"blockHash": request.params[0]})
+                return None if number is None else self.header(number)
             case "eth_getLogs":
                 return self.logs(request.params[0])
         place = {"eth_call": 1, "eth_getCode": 1, "eth_getStorageAt": 2}[request.method]

@@ -70,23 +70,39 @@ def test_logs_have_their_values_and_their_blocks_time() -> None:
     assert found == (Log(198, times[198], (WHO, 198)), Log(199, times[199], (WHO, 199)))
 
 
+AT = [hex(time) for time in regular(250).times]
+
+
+def times_read(changed: dict[int, Json]) -> list[int]:
+    """The times of the logs of blocks 190 to 199, from a node that says these and else the truth."""
+    chain = regular()
+
+    def change(request: Request, answer: Json | RpcError) -> Json | RpcError:
+        if request.method != "eth_getLogs":
+            return answer
+        return [chain.log(n, blockTimestamp=changed.get(n, hex(chain.times[n]))) for n in range(190, 200)]
+
+    found = read(PaperNode(chain, change=change))
+    assert not isinstance(found, Missing)
+    return [one.timestamp for one in found if isinstance(one, Log)]
+
+
 def test_times_are_the_nodes_own_where_they_can_be_right() -> None:
-    def read_with(time: Json) -> int:
-        def change(request: Request, answer: Json | RpcError) -> Json | RpcError:
-            if request.method != "eth_getLogs" or not isinstance(answer, list):
-                return answer
-            return [{**one, "blockTimestamp": time} for one in answer if isinstance(one, dict)]
-
-        found = read(PaperNode(regular(), change=change))
-        assert not isinstance(found, Missing)
-        log = found[3]
-        assert isinstance(log, Log)
-        return log.timestamp
-
     times = regular().times
-    assert read_with(hex(times[193] - 5)) == times[193] - 5
-    for absurd in (hex(times[199] + 1), hex(times[189] - 1), "0x0", None, 5, "soon", "0x" + "f" * 64):
-        assert read_with(absurd) == times[193]
+    assert times_read({193: hex(times[193] - 5)})[3] == times[193] - 5
+
+
+@pytest.mark.parametrize(
+    ("number", "time"),
+    [
+        *((193, AT[number]) for number in (200, 188, 191, 195)),
+        *((199, AT[number]) for number in (198, 200)),
+        *((193, odd) for odd in ("0x0", None, "soon", "0x" + "f" * 64, 5)),
+    ],
+)
+def test_times_that_run_backwards_or_leave_the_window_make_all_of_them_estimates(number: int, time: Json) -> None:
+    sound: dict[int, Json] = {197: hex(regular().times[197] - 5)}
+    assert times_read({**sound, number: time}) == regular().times[190:200]
 
 
 def test_a_range_that_is_too_long_is_asked_for_in_halves() -> None:
@@ -127,7 +143,7 @@ def test_too_many_events_are_missing() -> None:
     assert read(PaperNode(chain, change=change)) == Missing(f"more than {LOGS_PER_READ} events in the window")
 
 
-def test_removed_logs_are_dropped_and_order_is_by_block_and_index() -> None:
+def test_order_is_by_block_and_index() -> None:
     chain = regular()
 
     def change(request: Request, answer: Json | RpcError) -> Json | RpcError:
@@ -136,7 +152,6 @@ def test_removed_logs_are_dropped_and_order_is_by_block_and_index() -> None:
         return [
             chain.log(195, logIndex="0xa", data="0x" + "00" * 31 + "0a"),
             chain.log(195, logIndex="0x9", data="0x" + "00" * 31 + "09"),
-            chain.log(192, logIndex="0x1", removed=True),
             chain.log(191),
         ]
 
@@ -147,6 +162,29 @@ def test_removed_logs_are_dropped_and_order_is_by_block_and_index() -> None:
 
 def other(**changes: Json) -> Callable[[PaperChain], Json]:
     return lambda chain: [chain.log(195, **changes)]
+
+
+FORK = "0x" + "dd" * 32
+OF_ANOTHER_CHAIN: dict[str, Callable[[PaperChain], Json]] = {
+    "removed": lambda chain: [chain.log(194), chain.log(195, removed=True)],
+    "perhaps removed": lambda chain: [chain.log(195, removed="true")],
+    "two blocks at one height": lambda chain: [chain.log(195), chain.log(195, logIndex="0x1", blockHash=FORK)],
+    "one block at two heights": lambda chain: [chain.log(194, blockHash=FORK), chain.log(195, blockHash=FORK)],
+    "the block of another height": lambda chain: [chain.log(195, blockHash=chain.hash(199))],
+    "another head": lambda chain: [chain.log(199, blockHash=FORK)],
+}
+
+
+@pytest.mark.parametrize("kind", OF_ANOTHER_CHAIN)
+def test_logs_that_a_reorganisation_removed_or_of_another_fork_spoil_the_whole(kind: str) -> None:
+    chain = regular()
+
+    def change(request: Request, answer: Json | RpcError) -> Json | RpcError:
+        return OF_ANOTHER_CHAIN[kind](chain) if request.method == "eth_getLogs" else answer
+
+    found = read(PaperNode(chain, change=change))
+    assert isinstance(found, Missing)
+    assert "removed logs" in found.reason or "other blocks" in found.reason
 
 
 SPOILED: dict[str, Callable[[PaperChain], Json]] = {

@@ -137,13 +137,23 @@ def test_a_pending_operation_is_found_with_its_id_and_target() -> None:
     ledger = Ledger({"getOperationState": 1}, (scheduled(3_600, 1), scheduled(60, 2, 5, delay=7_200)))
     reading = ledger.judge(make(TIMELOCK))
     assert (reading.holds, reading.value) == (True, 2)
-    assert reading.found == (
+    assert reading.found[:2] == (
         Found("operation_id", "bytes32", "0x" + "02" * 32),
         Found("operation_target", "address", address(5)),
     )
+    assert reading.found[2] == Found("operation_id", "bytes32", "0x" + "01" * 32)
     calls = f"operation 0x{'02' * 32} calls {address(5)} (0x12345678)"
-    assert reading.reason == f"{calls} and may be executed in 1h 59m; 1 more wait"
+    assert reading.reason == f"{calls} and may be executed in 1h 59m; 1 more wait: 0x{'01' * 32}"
     assert make(TIMELOCK).finds() == {"operation_id": "bytes32", "operation_target": "address"}
+
+
+def test_every_pending_operation_is_found_and_so_many_are_named_as_people_read() -> None:
+    ledger = Ledger({"getOperationState": 1}, tuple(scheduled(60 * number, number) for number in range(1, 13)))
+    reading = ledger.judge(make(TIMELOCK))
+    ids = [one.text for one in reading.found if one.name == "operation_id"]
+    assert sorted(ids) == [f"0x{number:02x}" * 1 + f"{number:02x}" * 31 for number in range(1, 13)]
+    assert reading.reason.startswith(f"operation {ids[0]} ")
+    assert f"; 11 more wait: {', '.join(ids[1:9])} and 3 others" in reading.reason
 
 
 @pytest.mark.parametrize(

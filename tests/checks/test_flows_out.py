@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incident_cli.checks.check import Wiring
+from incident_cli.checks.check import Reading, Wiring
 from incident_cli.checks.leaky_bucket import Bucket, time_to_empty
 from incident_cli.checks.outflow import Outflow
 from incident_cli.evm import Log, LogsRead
@@ -20,50 +21,101 @@ BURST = "{kind: liquidation_cascade, event: book.paid, window: 10m, baseline: 1h
 UNIT = 10**6
 
 
-def simulated(flows: list[tuple[int, int]], rate: int, per: int, now: int) -> Fraction:
-    """The level second by second: it leaks, and then what flowed in that second is added."""
-    level = Fraction(0)
+def simulated(flows: list[tuple[int, int]], rate: int, per: int, capacity: int, now: int) -> tuple[Fraction, bool]:
+    """The level second by second: it leaks, what flows out in that second is added, and from a full bucket's drain ago
+    nothing above the capacity is carried. And whether a plain token bucket has too few tokens at `now`."""
+    level = tokens_used = Fraction(0)
+    overdrawn = False
     for second in range(now + 1):
-        level = max(Fraction(0), level - Fraction(rate, per)) + sum(amount for when, amount in flows if when == second)
-    return level
+        out = sum(amount for when, amount in flows if when == second)
+        level = max(Fraction(0), level - Fraction(rate, per)) + out
+        if (now - second) * rate >= capacity * per:
+            level = min(level, Fraction(capacity))
+        tokens_used = max(Fraction(0), tokens_used - Fraction(rate, per)) + out
+        overdrawn = tokens_used > capacity
+        tokens_used = min(tokens_used, Fraction(capacity))
+    return level, overdrawn
 
 
 FLOWS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 500)), max_size=12).map(sorted)
+RATES, PERS, CAPACITIES, NOWS = st.integers(1, 300), st.integers(1, 50), st.integers(1, 900), st.integers(60, 80)
 
 
-@given(FLOWS, st.integers(1, 300), st.integers(1, 50), st.integers(1, 900), st.integers(60, 80))
+@given(FLOWS, RATES, PERS, CAPACITIES, NOWS)
 @settings(max_examples=200)
 def test_the_bucket_is_the_simulation(
     flows: list[tuple[int, int]], rate: int, per: int, capacity: int, now: int
 ) -> None:
     bucket = Bucket(rate, per, capacity)
-    level, naive = bucket.level(flows, now), simulated(flows, rate, per, now)
+    level, naive = bucket.level(flows, now), simulated(flows, rate, per, capacity, now)[0]
     assert Fraction(level, per) == naive and bucket.overflows(level) == (naive > capacity)
 
 
-@given(FLOWS, FLOWS, st.integers(1, 300))
-@settings(max_examples=150)
-def test_replayed_from_empty_the_level_is_a_lower_bound_and_exact_once_it_ran_empty(
-    before: list[tuple[int, int]], after: list[tuple[int, int]], rate: int
+@given(FLOWS, RATES, PERS, CAPACITIES, NOWS, st.integers(0, 80))
+@settings(max_examples=300)
+def test_the_bounds_hold_the_level_whatever_was_before_and_quiet_is_true(
+    flows: list[tuple[int, int]], rate: int, per: int, capacity: int, now: int, back: int
 ) -> None:
-    bucket, later = Bucket(rate, 1, 1), [(60 + when, amount) for when, amount in after]
-    whole, replayed = (bucket.level(flows, 120) for flows in ([*before, *later], later))
-    assert replayed <= whole <= replayed + bucket.level(before, 60)
-    if bucket.level(before, 60) <= rate * (later[0][0] - 60 if later else 60):
-        assert replayed == whole
+    bucket = Bucket(rate, per, capacity)
+    since = now - max(back, bucket.drain)
+    least, most = bucket.bounds([one for one in flows if one[0] > since], now, since)
+    level, overdrawn = simulated(flows, rate, per, capacity, now)
+    assert Fraction(least, per) <= level <= Fraction(most, per)
+    if not bucket.overflows(most):
+        assert not overdrawn
+    if not any(since < when for when, _ in flows):
+        assert (least, most) == (0, 0)
+
+
+@given(FLOWS, RATES, PERS, CAPACITIES)
+@settings(max_examples=200)
+def test_it_is_unknown_only_where_more_left_than_the_rate_gives(
+    flows: list[tuple[int, int]], rate: int, per: int, capacity: int
+) -> None:
+    bucket = Bucket(rate, per, capacity)
+    since = 60 - 3 * bucket.drain
+    known = [one for one in flows if one[0] > since]
+    least, most = bucket.bounds(known, 60, since)
+    if bucket.overflows(most) and not bucket.overflows(least):
+        late = [amount for when, amount in known if when > 60 - bucket.drain]
+        assert sum(late) * per > rate * (bucket.drain - 1)
+
+
+def replayed(events: Iterable[tuple[int, int]]) -> Reading:
+    return Ledger(events=tuple(paid(ago, amount * UNIT) for ago, amount in events)).judge(make(BUCKET))
+
+
+def test_an_overflow_counts_until_a_full_bucket_has_drained() -> None:
+    assert [replayed([(ago, 2_500)]).holds for ago in (8_000, 8_999, 9_001)] == [True, True, False]
+    assert replayed([(9_001, 2_500), (10, 200)]).holds is False
+    assert replayed([(9_001, 2_500), (3_600, 100), (10, 200)]).holds is True  # 250 carried, 100 more, 100 drained
+
+
+def test_a_steady_outflow_above_the_rate_is_never_quiet() -> None:
+    found = {}
+    for percent in (50, 90, 110, 120, 150, 190):
+        found[percent] = replayed((ago, percent) for ago in range(97 * 3_600, -1, -3_600)).holds
+    assert found == {50: False, 90: False, 110: None, 120: True, 150: True, 190: True}
+
+
+def test_a_longer_window_says_more() -> None:
+    events = tuple(paid(ago, 110 * UNIT) for ago in range(97 * 3_600, -1, -3_600))
+    short, long = (Ledger(events=events).judge(make(BUCKET.replace("}", more + "}"))) for more in ("", ", window: 4d"))
+    assert (short.holds, long.holds) == (None, True)
+    assert "a longer `window` says more" in short.reason and short.value is None
 
 
 def test_the_level_leaks_between_the_events_and_until_now() -> None:
     events = (paid(7_200, 200 * UNIT), paid(3_600, 200 * UNIT), paid(1_800, 60 * UNIT))  # 100, 300, 250, 310, 260
     reading = Ledger(events=events).judge(make(BUCKET))
     assert (reading.holds, reading.value, reading.limit, reading.unit) == (True, 10_400, 10_000, "bps")
-    assert reading.reason == "the bucket holds 260.00 USDC of 250.00 USDC after 3 events in 2h30m"
+    assert reading.reason == "the bucket holds 260.00 USDC of 250.00 USDC after 3 events in 7h30m"
 
 
 def test_it_trips_above_the_capacity_and_not_at_it() -> None:
     at, over = (Ledger(events=(paid(0, 250 * UNIT + more),)).judge(make(BUCKET)) for more in (0, 1))
     assert (at.holds, at.value, over.holds, over.value) == (False, 10_000, True, 10_000)
-    assert at.reason == "the bucket holds 250.00 USDC of 250.00 USDC after 1 event in 2h30m"
+    assert at.reason == "the bucket holds 250.00 USDC of 250.00 USDC after 1 event in 7h30m"
     assert over.reason.startswith("the bucket holds 250.000001 USDC of 250.00 USDC")
     assert Ledger().judge(make(BUCKET)).value == 0
 
@@ -83,7 +135,7 @@ def test_only_the_chosen_market_fills_the_bucket() -> None:
 def test_a_bucket_of_blocks_leaks_by_blocks() -> None:
     check = make(BUCKET.replace("1h", "10 blocks"))
     (read,) = check.reads(WIRING)
-    assert isinstance(read, LogsRead) and read.window == Span(blocks=25)
+    assert isinstance(read, LogsRead) and read.window == Span(blocks=75)
     assert Ledger(events=(paid(120, 250 * UNIT),)).judge(check).value == 6_000
 
 

@@ -65,10 +65,10 @@ def test_a_feed_within_its_age_is_a_price() -> None:
     assert world.price(one).value == 5 * 10**10
 
 
-def test_a_price_that_vanishes_at_18_decimals_is_none() -> None:
+def test_a_price_that_18_decimals_cannot_hold_is_none() -> None:
     one = source("chainlink: {slot: feed, independence: a}")
     reading = feeds(feed=1).with_(feed__decimals=(36,)).price(one)
-    assert reading.value is None and "zero at 18 decimals" in reading.problem
+    assert reading.value is None and "too small to be compared at 18 decimals" in reading.problem
 
 
 def test_a_protocol_that_declares_a_round_otherwise_is_unknown() -> None:
@@ -117,7 +117,7 @@ def test_pyth_asks_for_its_feed_and_scales_the_price() -> None:
         (pyth(price=-5), "it answers -5"),
         (pyth(exponent=-37), "an exponent of -37 is absurd"),
         (pyth(exponent=19), "an exponent of 19 is absurd"),
-        (pyth(price=1, confidence=0, exponent=-19), "zero at 18 decimals"),
+        (pyth(price=1, confidence=0, exponent=-19), "too small to be compared at 18 decimals"),
         (Prices(), "it reverted"),
     ],
 )
@@ -292,7 +292,7 @@ def test_a_benchmark_is_the_deployments() -> None:
     assert benchmark("other").reads(WIRING) == ()
     reading = Prices({("cex", "number"): (7 * ONE, NOW - 60)}).price(benchmark())
     assert (reading.name, reading.value, reading.updated_at) == ("cex", 7 * ONE, NOW - 60)
-    assert Prices({("timeless", "number"): (7, None)}).price(benchmark("timeless")).value == 7
+    assert Prices({("timeless", "number"): (ONE, None)}).price(benchmark("timeless")).value == ONE
 
 
 @pytest.mark.parametrize(

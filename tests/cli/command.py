@@ -45,6 +45,20 @@ def run(arguments: Sequence[str], home: Path, cwd: Path = ROOT, **variables: str
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def run_in_shell(line: str, home: Path) -> Ended:
+    """A command line with redirections; "$0" "$@" is `incident`."""
+    done = subprocess.run(
+        ["sh", "-c", line, *COMMAND],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(home),
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
 def incidents(home: Path) -> list[str]:
     """The incidents that were begun."""
     return sorted(one.name for one in home.iterdir()) if home.exists() else []

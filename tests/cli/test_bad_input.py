@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from incident_cli.journal.store import Journal
-from tests.cli.command import Ended, incidents, run
+from tests.cli.command import Ended, incidents, run, run_in_shell
 from tests.cli.deployments import CLOSED, FEED, MARKET, deployment
-from tests.fakes.terminal import COMMAND, ROOT, Terminal, environment
+from tests.fakes.terminal import COMMAND, ROOT, Terminal
 
 SHIPPED = ROOT / "runbooks" / "oracle-divergence.yaml"
 WRONG_CHECKSUM = FEED.swapcase().replace("0X", "0x")
@@ -173,20 +172,6 @@ def test_a_reader_that_leaves_changes_no_verdict(words: str, tmp_path: Path) -> 
 def test_stderr_that_is_closed(tmp_path: Path) -> None:
     ended = run_in_shell('"$0" "$@" drill --auto 2>&-', tmp_path)
     assert (ended.code, ended.out) == (0, "")
-
-
-def run_in_shell(line: str, home: Path) -> Ended:
-    """A command line with redirections; "$0" "$@" is `incident`."""
-    done = subprocess.run(
-        ["sh", "-c", line, *COMMAND],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment(home),
-        check=False,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def test_a_broken_journal_is_said_and_listed(tmp_path: Path) -> None:

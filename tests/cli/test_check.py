@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from incident_cli.transport import Json, Request, RpcError
-from tests.cli.command import Ended, run
+from tests.cli.command import Ended, run, run_in_shell
 from tests.fakes.node import Answer, Fault
 from tests.fakes.served_world import ServedWorld
 
@@ -194,3 +194,15 @@ def test_a_quorum_outlives_one_dead_node(tmp_path: Path) -> None:
         world.nodes[1].fault = "reset"
         ended = checked(world, tmp_path, "--market", "ETH-USD", quorum=2)
     assert unknown_everywhere(ended)
+
+
+@pytest.mark.parametrize(("rounds", "code"), [(2, 0), (12, 1)])
+@pytest.mark.parametrize("line", ["2> /dev/full", "--json > /dev/null 2> /dev/full", "--json 2> /dev/null | true"])
+def test_only_a_check_that_fires_exits_with_1(line: str, rounds: int, code: int, tmp_path: Path) -> None:
+    words, _, reader = line.partition("|")
+    with ServedWorld("oracle-divergence", rounds) as world:
+        path = world.deployment(tmp_path)
+        command = f'"$0" "$@" check oracle-divergence --deployment {path} --market ETH-USD {words}'
+        script = f"{{ {command}; echo $? > {tmp_path}/code; }} {'|' + reader if reader else ''}"
+        run_in_shell(script, tmp_path / "home")
+    assert (tmp_path / "code").read_text() == f"{code}\n"

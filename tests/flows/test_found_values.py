@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from incident_cli.checks.check import Found
 from incident_cli.drills.distress import SCHEDULE
 from incident_cli.drills.founding import encoded
 from incident_cli.errors import Waiting
@@ -14,6 +15,7 @@ from incident_cli.evm import keccak
 from incident_cli.flows import drill as flow
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.drill import Drill
+from incident_cli.flows.session import grouped
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
 from incident_cli.incident.walk import Ending
@@ -156,7 +158,7 @@ def test_back_goes_to_the_step_before_and_the_new_operation_is_then_what_was_com
     attack = Attack(b"B", swap=True)
     drill, answerer = attacked(tmp_path, attack, {"cancel": ["back"]})
     assert walk(drill.session) is Ending.CONTAINED
-    assert path(drill)[:6] == ["detect", "compare", "declare", "cancel", "declare", "cancel"]
+    assert path(drill)[:6] == ["detect", "compare", "declare", "cancel", "declare", "another"]  # `cancel` goes on
     assert len(answerer.questions("cancel")) == 2
     assert state(drill, attack.ids[0]) == 0
 
@@ -181,3 +183,15 @@ def test_the_end_of_the_value_is_typed_and_not_read_off_the_question(tmp_path: P
     assert question.phrase == f"cancel the hostile operation {value[-8:]}"
     assert question.phrase not in question.text
     assert f"the last 8 characters of {NAME}" in question.text and value in question.text
+
+
+def test_values_of_one_thing_stay_together() -> None:
+    values = ("id", "1"), ("to", "x"), ("id", "2"), ("to", "y"), ("id", "3")
+    found = [Found(name, "int", text) for name, text in values]
+    texts = [{name: one.text for name, one in group.items()} for group in grouped("checks.c.", found)]
+    assert texts == [
+        {"checks.c.id": "1", "checks.c.to": "x"},
+        {"checks.c.id": "2", "checks.c.to": "y"},
+        {"checks.c.id": "3"},
+    ]
+    assert grouped("checks.c.", ()) == []

@@ -271,6 +271,83 @@ def test_a_threshold_that_no_test_holds_survives(tmp_path: Path) -> None:
     assert len(list(mutants(loaded))) == 3
 
 
+NUMBERS = """schema: incident/v1
+id: numbers
+title: Numbers written into expressions
+meta: {owner: somebody, severity: SEV1}
+params: {market: {type: market}}
+slots: {exchange: {protocol: drill-exchange}, council: {protocol: safe}, governance: {protocol: timelock}}
+checks:
+  ratio: {kind: invariant, holds: "exchange.pool() >= exchange.total_balances() * 11 // 10"}
+  least: {kind: invariant, holds: "exchange.pool() >= amount('100000 USDC') and True"}
+  kept: {kind: invariant, holds: "exchange.pool() * 2 > ago(exchange.pool(), '1m') * 1"}
+steps:
+  - {id: detect, check: [ratio, least, kept], marks: detected}
+  - {id: look, when: "exchange.pool() < amount('50000 USDC')", manual: "Look."}
+  - {id: pause, contain: {by: council, calls: [{lever: exchange.pause_market, market: "{market}"}]}}
+  - {id: prove, verify: ["exchange.withdrawal_period() <= duration('2h')"]}
+  - {id: reopen, restore: pause, by: governance, requires: "quiet_for(ratio, '30m')"}
+"""
+NUMBERS_TEST = """schema: incident-test/v1
+runbook: numbers
+market: ETH-USD
+tokens: {USDC: 6}
+cases:
+  - name: nothing is expected of the numbers
+    reads: {exchange.pool(): "1000000e6x9", exchange.total_balances(): "1e6"}
+    expect: [{at: 0s, ratio: quiet}]
+"""
+
+
+def test_numbers_within_expressions_are_mutated_too(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "numbers.yaml").write_text(NUMBERS)
+    path = tmp_path / "tests" / "numbers.yaml"
+    path.write_text(NUMBERS_TEST)
+    loaded = load_cases(path)
+    found = {(one.owner, one.threshold, one.becomes) for one in mutants(loaded)}
+    assert found == {
+        ("ratio", "11 in holds", "22"),
+        ("ratio", "11 in holds", "5"),
+        ("ratio", "10 in holds", "20"),
+        ("ratio", "10 in holds", "5"),
+        ("least", "'100000 USDC' in holds", "'200000.0 USDC'"),
+        ("least", "'100000 USDC' in holds", "'50000.00 USDC'"),
+        ("kept", "2 in holds", "4"),
+        ("kept", "2 in holds", "1"),
+        ("kept", "'1m' in holds", "'2m'"),
+        ("kept", "'1m' in holds", "'30s'"),
+        ("look", "'50000 USDC' in when", "'100000.0 USDC'"),
+        ("look", "'50000 USDC' in when", "'25000.00 USDC'"),
+        ("prove", "'2h' in verify[0]", "'4h'"),
+        ("prove", "'2h' in verify[0]", "'1h'"),
+    }
+    tried = survey(loaded)
+    assert (tried.tried, len(tried.survived), tried.left_out) == (14, 14, 0)
+    one = next(one for one in tried.survived if one.threshold == "'2h' in verify[0]")
+    line = NUMBERS.splitlines()[one.place.line - 1]
+    assert line[one.place.column - 1 :].startswith("'2h'")
+    assert one.line == "prove: no test notices that '2h' in verify[0] is '4h' instead of '2h'"
+    path.write_text(
+        NUMBERS_TEST.replace('"1000000e6x9"', '"1.1e6 1e6"').replace(
+            "ratio: quiet}", "ratio: quiet}, {at: 12s, ratio: firing}"
+        )
+    )
+    assert not [one for one in survey(load_cases(path)).survived if one.owner == "ratio"]
+
+
+def test_more_mutants_than_can_be_tried_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    sums = " + ".join(f"amount('{number} USDC')" for number in range(2, 16))
+    more = f'  sums: {{kind: invariant, holds: "exchange.pool() >= {sums}"}}\nsteps:\n'
+    (tmp_path / "numbers.yaml").write_text(NUMBERS.replace("steps:\n", more))
+    path = tmp_path / "tests" / "numbers.yaml"
+    path.write_text(NUMBERS_TEST)
+    tried = survey(load_cases(path))
+    assert (tried.tried, tried.left_out) == (40, 2)
+    assert tried.to_json()["left_out"] == 2
+
+
 WATCHING = """schema: incident/v1
 id: watching
 title: An operation that nobody announced

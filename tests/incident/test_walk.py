@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from incident_cli.errors import JournalBroken
 from incident_cli.incident.events import Event, Kind, Outcome, event_of, last, within
-from incident_cli.incident.walk import Ending, Finished, Next, before, latest_outcomes, what_next
+from incident_cli.incident.walk import (
+    Ending,
+    Finished,
+    Next,
+    before,
+    compared,
+    expected,
+    handled,
+    latest_outcomes,
+    what_next,
+)
 from incident_cli.runbook.load import load_runbook
 from incident_cli.runbook.shipped import find_runbook
 
@@ -152,3 +162,46 @@ def test_back_goes_to_the_step_before() -> None:
 def test_a_record_that_is_no_event_is_a_broken_journal(body: dict[str, Any]) -> None:
     with pytest.raises(JournalBroken, match="record 7 of the journal"):
         event_of(7, body)
+
+
+KEY = load_runbook(find_runbook("compromised-key")).runbook
+ID = "checks.hostile.operation_id"
+
+
+def finding(seq: int, step: str | None, *ids: str) -> Event:
+    """A finding of `hostile`."""
+    found = [{"name": "operation_id", "kind": "bytes32", "text": one} for one in ids]
+    return event(seq, Kind.FINDINGS, step, findings=[{"check": "hostile", "found": found}])
+
+
+def test_what_was_compared_is_what_was_shown_first() -> None:
+    monitored = finding(0, None, "0xaa")
+    shown = [monitored, event(1, Kind.STEP_STARTED, "detect"), finding(2, "detect", "0xbb", "0xcc")]
+    assert compared(KEY, [monitored], "hostile") == {}
+    assert compared(KEY, shown, "hostile") == {ID: "0xbb"}
+    assert compared(KEY, [*shown, finding(3, "detect", "0xcc"), finding(4, "cancel", "0xdd")], "hostile") == {
+        ID: "0xbb"
+    }
+    assert compared(KEY, shown, "guardian") == {}
+
+
+def test_what_is_compared_is_another_once_it_was_shown_anew_or_the_first_is_dealt_with() -> None:
+    shown = [event(1, Kind.STEP_STARTED, "detect"), finding(2, "detect", "0xbb")]
+    later = finding(9, "another", "0xcc")
+    anew = [*shown, event(3, Kind.STEP_STARTED, "detect"), finding(4, "detect", "0xcc"), finding(5, "detect", "0xdd")]
+    assert compared(KEY, anew, "hostile") == {ID: "0xcc"}
+    assert compared(KEY, [*shown, later], "hostile") == {ID: "0xbb"}
+    assert compared(KEY, [*shown, *ended(3, "cancel", Outcome.DONE), later], "hostile") == {ID: "0xcc"}
+    asked = event(3, Kind.STEP_REOPENED, "declare", shown={ID: "0xee"})
+    assert compared(KEY, [*shown, asked, later], "hostile") == {ID: "0xee"}
+
+
+def test_only_a_containment_that_ended_well_has_dealt_with_a_value() -> None:
+    def cancelled(outcome: Outcome, value: str) -> Event:
+        return event(1, Kind.STEP_ENDED, "cancel", outcome=outcome.value, bound={ID: value})
+
+    events = [cancelled(one, one.value) for one in Outcome]
+    assert handled(events, ID) == ["done", "already-satisfied"]
+    assert handled(events, "checks.other.operation_id") == []
+    assert handled([event(1, Kind.STEP_ENDED, "cancel", outcome="done")], ID) == []  # an older journal
+    assert expected([event(1, Kind.NOTED, "prove", expected={ID: ["0x01"]}), event(2, Kind.NOTED, "x")], ID) == ["0x01"]

@@ -8,7 +8,7 @@ import pytest
 
 from incident_cli.runbook.lint import PLACEHOLDER, Drilled, lint, shown, written_tests
 from incident_cli.runbook.load import load_runbook
-from incident_cli.runbook.shipped import shipped_runbooks
+from incident_cli.runbook.shipped import find_runbook, shipped_runbooks
 from tests.runbook.test_codes import RUNBOOK
 
 DAY = 86_400
@@ -115,3 +115,28 @@ def test_the_shipped_runbooks_lack_nothing_but_a_drill_here(path: Path) -> None:
 )  # fmt: skip
 def test_a_placeholder_is_no_owner(owner: str, placeholder: bool) -> None:
     assert bool(PLACEHOLDER.fullmatch(owner)) is placeholder
+
+
+def shipped_text(*left_out: str) -> str:
+    """The shipped runbook that binds a found value, without some of its lines."""
+    text = find_runbook("compromised-key").read_text("utf-8")
+    start, end = text.index("  - id: another"), text.index("  - {id: prove,")
+    return text[:start] + "".join(left_out) + text[end:]
+
+
+@pytest.mark.parametrize(
+    ("step", "is_found"),
+    [
+        ("", True),
+        ('  - {id: another, when: firing(guardian), ask: "Leave it?", on_no: goto compare}\n', True),
+        ('  - {id: another, ask: "Another one?", on_no: goto detect}\n', False),
+        ('  - {id: another, when: firing(hostile), ask: "Leave it?", on_no: goto compare}\n', False),
+        ("  - {id: again, check: [hostile], on_quiet: goto prove}\n", False),
+    ],
+)
+def test_a_found_value_is_acted_on_and_its_check_judged_again(step: str, is_found: bool, tmp_path: Path) -> None:
+    path = tmp_path / "compromised-key.yaml"
+    path.write_text(shipped_text(step), "utf-8")
+    found = [one for one in lint(load_runbook(path)) if one.code == "unchecked-remainder"]
+    assert bool(found) is is_found
+    assert not found or "'hostile' is not judged after it" in found[0].message

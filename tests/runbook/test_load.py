@@ -243,3 +243,18 @@ def test_a_folded_expression_is_quoted_instead(tmp_path: Path) -> None:
     )
     (found,) = problems(tmp_path, text)
     assert found[2:] == ("bad-expression", "in 'quiet(stale) and x': there is no name `x` here")
+
+
+@pytest.mark.parametrize(("section", "most"), [("params", 200), ("slots", 200), ("checks", 200), ("steps", 500)])
+def test_a_section_is_bounded_before_it_is_read(tmp_path: Path, section: str, most: int) -> None:
+    one = "  - {id: s%d, manul: x}\n" if section == "steps" else "  s%d: {kind: nope, protocol: none, type: int}\n"
+    text = BASE.replace(f"{section}:\n", f"{section}:\n" + "".join(one % number for number in range(most)))
+    assert [code for _, _, code, _ in problems(tmp_path, text)] == ["too-many-entries"]
+
+
+def test_beyond_what_is_shown_nothing_is_suggested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda word, *_, **__: asked.append(word) or [])
+    steps = "".join(f'  - {{id: s{one}, when: "firing(stal{one})", manul: x}}\n' for one in range(480))
+    assert len(problems(tmp_path, BASE.replace("steps:\n", "steps:\n" + steps))) >= 100
+    assert len(asked) < 2_000
