@@ -33,7 +33,8 @@ class ChainNodes:
     """The nodes of one chain, and how many of them must agree (`quorum`).
 
     `disagreements` says, by node, what it said in the last survey (or judgement) against the others, and `answered` who
-    took part; `tardy` are the nodes that failed or were late in it: where the others agree they are not waited for.
+    took part; `tardy` are the nodes that failed or were late in it, and why (empty where they answered after all): where
+    the others agree they are not waited for.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint], chain: str, chain_id: int, quorum: int = 1) -> None:
@@ -49,19 +50,19 @@ class ChainNodes:
         self.endpoint = Nodes(self.members, chain)
         self.disagreements: dict[str, str] = {}
         self.answered: tuple[str, ...] = ()
-        self.tardy: set[Node] = set()
+        self.tardy: dict[Node, str] = {}
         self._judging = False
 
     def begin_round(self) -> None:
         """A survey begins; what was said of nodes lasts as long as a judgement."""
         self.answered = ()
         if not self._judging:
-            self.disagreements, self.tardy = {}, set()
+            self.disagreements, self.tardy = {}, {}
 
     @contextmanager
     def judgement(self) -> Iterator[None]:
         """Several surveys, of which one learns from another which nodes not to wait for."""
-        self._judging, self.disagreements, self.tardy = True, {}, set()
+        self._judging, self.disagreements, self.tardy = True, {}, {}
         try:
             yield
         finally:
@@ -79,8 +80,9 @@ class ChainNodes:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why each node that failed when it was last asked did so, by its name."""
-        return {one.name: one.failure for one in self.members if one.failure}
+        """Why each node that failed when it was last asked did so, by its name; also where its answer came later."""
+        reasons = {one.name: one.failure or self.tardy.get(one, "") for one in self.members}
+        return {name: reason for name, reason in reasons.items() if reason}
 
 
 class Node:

@@ -147,8 +147,10 @@ def told(nodes: ChainNodes, found: Mapping[Node, Said | IncidentError]) -> dict[
     """What the nodes said; those that failed remember why."""
     for node, one in found.items():
         if isinstance(one, IncidentError):
-            nodes.tardy.add(node)
             node.failure = one.message if one.message.startswith(node.name) else f"{node.name}: {one.message}"
+            nodes.tardy[node] = node.failure
+        elif node in nodes.tardy:
+            nodes.tardy[node] = ""
     return {node: one for node, one in found.items() if not isinstance(one, IncidentError)}
 
 

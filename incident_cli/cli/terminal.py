@@ -201,7 +201,8 @@ class Asker:
 
     def read(self, prompt: Prompt) -> str:
         """One line from the terminal; where input has ended, that is `stop`."""
-        label = f"{LABELS[prompt.question]}, ? for help:"
+        asked = "yes or no" if prompt.typed else LABELS[prompt.question]
+        label = f"{asked}, ? for help:"
         try:
             return (read_plainly(label) if settings.is_plain() else read_edited(label)).strip()
         except EOFError:
@@ -227,7 +228,7 @@ class Asker:
     def answer(self, prompt: Prompt, line: str) -> Reply | None:
         """A line as an answer of the question's kind."""
         if prompt.question == "yes-no":
-            return self.yes_or_no(line)
+            return self.again("a check fires: type yes or no") if prompt.typed and not line else self.yes_or_no(line)
         if prompt.question == "choice":
             chosen = line or prompt.choices[0][0]
             words = dict(prompt.choices)

@@ -22,7 +22,10 @@ Question = Literal["yes-no", "type", "text", "choice"]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One question of a step. `phrase` is what must be typed; `choices`: (word, meaning), the default first."""
+    """One question of a step. `phrase` is what must be typed; `choices`: (word, meaning), the default first.
+
+    `typed`: there is no default, the answer must be typed.
+    """
 
     step: str
     question: Question
@@ -30,6 +33,7 @@ class Prompt:
     phrase: str = ""
     choices: Sequence[tuple[str, str]] = ()
     help: str = ""
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,8 +129,8 @@ def settled(session: Session, step: Step, acted: Mapping[str, ContainStep], find
     if choice == "stop":
         raise Waiting(f"not contained: {words}", "operator")
     if choice != "expected":
-        found = session.found_values()
-        raise GoBack(acted[own[0]].id, {name: found[name].text for name in own if name in found})
+        latest = session.found_values()
+        raise GoBack(acted[own[0]].id, {name: latest[name].text for name in own if name in latest})
     session.record(Kind.NOTED, step, text=f"expected: {shown}", expected=told)
     return told == left
 

@@ -85,7 +85,7 @@ def test_a_block_that_no_node_has_is_not_waited_for() -> None:
     nodes, members = three()
     event = members[2].stuck = threading.Event()
     with nodes.judgement():
-        nodes.tardy.add(nodes.members[2])
+        nodes.tardy[nodes.members[2]] = "node 3 was late"
         assert hashes_at(nodes, [150, 300], seconds=3_600) == {150: HONEST.hash}
         with pytest.raises(Unread):
             block_of(nodes, 300, seconds=3_600)

@@ -66,6 +66,17 @@ def test_a_black_hole_costs_a_judgement_its_grace_once(place: int) -> None:
     event.set()
 
 
+def test_an_answer_that_comes_too_late_does_not_clear_its_node() -> None:
+    nodes, members = three()
+    event = members[2].stuck = threading.Event()
+    found = survey({"ethereum": nodes}, "ethereum", (TOTAL,), seconds=1)
+    event.set()
+    while nodes.members[2].failure:  # its answer comes in by and by
+        time.sleep(0.01)
+    assert found.answers[TOTAL] == (1_199,)
+    assert set(nodes.failures) == {"node 3"}
+
+
 def test_who_was_late_once_is_waited_for_again_in_the_next_judgement() -> None:
     nodes, members = three()
     ONE_BAD_NODE["dead"](members[2])

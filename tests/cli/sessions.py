@@ -47,10 +47,11 @@ def contained_wide(folder: Path) -> str:
 
 
 def stood_down(folder: Path) -> str:
-    """A false alarm: Enter alone is no, and no stands down."""
+    """A false alarm: while a check fires Enter alone is no answer; no stands down."""
     arguments = ["drill", "--scenario", "false-alarm"]
     with Terminal(arguments, HOME, cwd=folder) as terminal:
         terminal.answer("", "yes or no")
+        terminal.answer("no", "yes or no")
         terminal.answer(FALSE_ALARM, "answer")
         return shown(arguments, terminal, terminal.finish())
 
@@ -95,6 +96,7 @@ def moves(folder: Path) -> str:
         for line in ("?", "eth-usd", "", "skip", "back"):
             terminal.answer(line, "type it")
         terminal.answer("", "yes or no")
+        terminal.answer("no", "yes or no")
         for line in ("", "note", FALSE_ALARM):
             terminal.answer(line, "answer")
         return shown(arguments, terminal, terminal.finish())

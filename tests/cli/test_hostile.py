@@ -41,7 +41,7 @@ def flat(text: str) -> str:
 def test_hostile_words_are_shown_and_do_nothing(runbook: Path, tmp_path: Path) -> None:
     with Terminal(["drill", str(runbook)], tmp_path / "home") as terminal:
         terminal.answer("note \x1b]0;title\x07", "yes or no")
-        terminal.answer("", "yes or no")
+        terminal.answer("no", "yes or no")
         terminal.answer("done", "answer")
         assert terminal.finish() == 6, terminal.text
     assert [bad for bad in NEVER if bad in terminal.raw] == []
@@ -67,7 +67,7 @@ def test_hostile_arguments(tmp_path: Path) -> None:
 def test_a_plain_terminal_gets_plain_text(variables: dict[str, str], tmp_path: Path) -> None:
     with Terminal(["drill", "--scenario", "false-alarm"], tmp_path / "home", variables=variables) as terminal:
         terminal.answer("?", "yes or no")
-        terminal.answer("", "yes or no")
+        terminal.answer("no", "yes or no")
         terminal.answer("looked at it", "answer")
         assert terminal.finish() == 0, terminal.text
     assert "\x1b" not in terminal.raw
