@@ -33,8 +33,8 @@ class ChainNodes:
     """The nodes of one chain, and how many of them must agree (`quorum`).
 
     `disagreements` says, by node, what it said in the last survey (or judgement) against the others, and `answered` who
-    took part; `tardy` are the nodes that failed or were late in it, and why (empty where they answered after all): where
-    the others agree they are not waited for.
+    took part; `tardy` are the nodes that failed or were late in it, and why (empty where they answered after all):
+    where the others agree they are not waited for.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint], chain: str, chain_id: int, quorum: int = 1) -> None:

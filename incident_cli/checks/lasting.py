@@ -159,7 +159,7 @@ def find(name: str, kind: str, check: Check, reading: Reading, block: Block, his
     """The finding at `block`, given the earlier findings of the same check in the order they were made."""
     state = course(check, [*lineage(history, block), Sample(block, reading)])
     since = state.since if state.verdict in (Verdict.PENDING, Verdict.FIRING) else None
-    summary = render_summary(check.summary, reading)
+    summary = render_summary(check.summary, reading, check.finds())
     if since is None:
         return Finding(name, kind, state.verdict, reading, block, summary=summary)
     return Finding(name, kind, state.verdict, reading, block, since.timestamp, summary, since.number)

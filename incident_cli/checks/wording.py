@@ -6,6 +6,7 @@ A unit of the form `10^-2 sigma` or `10^-6 USDC` means that whole numbers of it 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from incident_cli.checks.check import Reading, SourceReading
@@ -17,9 +18,13 @@ PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 LONGEST_SUMMARY = 300
 
 
-def render_summary(template: str, reading: Reading) -> str:
-    """The display template with `{source}`, `{value}` and `{limit}` filled in, once; only ever text on a screen."""
+def render_summary(template: str, reading: Reading, finds: Iterable[str] = ()) -> str:
+    """The display template with `{source}`, `{value}`, `{limit}` and what the check `finds` filled in, once.
+
+    It is only ever text on a screen. What was not found is `none`.
+    """
     values = {one.name: describe_source(one) for one in reading.sources}
+    values |= {**dict.fromkeys(finds, "none"), **{one.name: one.text for one in reading.found}}
     values |= {"value": describe(reading.value, reading.unit), "limit": describe(reading.limit, reading.unit)}
     return plain(PLACEHOLDER.sub(lambda one: values.get(one.group(1), one.group()), template), LONGEST_SUMMARY)
 

@@ -179,22 +179,14 @@ class Bench:
         """The reading; where a chain's newest block is older than the check allows it is unknown: old is not now."""
         for chain in dict.fromkeys(("", *(read.chain for read in one.reads()))):
             block = snapshot.block_of(chain)
-            reason = "" if isinstance(block, Missing) else self.not_now(block, one.check.freshness)
+            age = None if isinstance(block, Missing) else self.age(block)
+            if isinstance(block, Missing) or age is None:
+                continue
+            nodes = self.reader.others.get(chain, self.reader.nodes)
+            reason = not_now(block, age, one.check.freshness, nodes.chain_id)
             if reason:
                 return replace(reading, holds=None, reason=reason)
         return reading
-
-    def not_now(self, block: Block, most: int) -> str:
-        """Why a block is no present: older than `most` seconds, or ahead of the clock; empty where it is one."""
-        age = self.age(block)
-        if age is None:
-            return ""
-        nodes = self.reader.others.get(block.chain, self.reader.nodes)
-        if age < -AHEAD_SECONDS and nodes.chain_id != LOCAL_CHAIN:
-            return f"the newest block of {block.chain}, {block.number}, is {format_duration(-age)} ahead of the clock"
-        if age > most:
-            return f"the newest block of {block.chain}, {block.number}, is {format_duration(age)} old"
-        return ""
 
     def looked_up(
         self, checks: Mapping[str, Wired], found: Mapping[str, Finding], history: Mapping[str, Sequence[Finding]]
@@ -260,6 +252,15 @@ class Bench:
         few = len({seen.block.number for seen in earlier if seen.reading.holds is not None}) < one.check.samples.of - 1
         why = problem or lost or ("too few blocks before it could be read" if few else "")
         return finding, why if finding.verdict in (Verdict.PENDING, Verdict.QUIET) else ""
+
+
+def not_now(block: Block, age: int, most: int, chain_id: int) -> str:
+    """Why a block is no present: older than `most` seconds, or ahead of the clock; empty where it is one."""
+    if age < -AHEAD_SECONDS and chain_id != LOCAL_CHAIN:
+        return f"the newest block of {block.chain}, {block.number}, is {format_duration(-age)} ahead of the clock"
+    if age > most:
+        return f"the newest block of {block.chain}, {block.number}, is {format_duration(age)} old"
+    return ""
 
 
 def is_timed(reads: Sequence[Read]) -> bool:

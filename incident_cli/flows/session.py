@@ -14,7 +14,7 @@ from incident_cli.errors import Unread, Waiting
 from incident_cli.evm import Block, Missing, Read, Snapshot
 from incident_cli.expression import Expression, Unknown
 from incident_cli.flows.desk import Answer, Answerer, Back, Header, Note, Prompt, Screen, Skip
-from incident_cli.flows.judging import Bench, wired
+from incident_cli.flows.judging import Bench, not_now, wired
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.recorder import Recorder
 from incident_cli.incident.conditions import Conditions, judge, reads_needed
@@ -140,7 +140,8 @@ class Session:
 
     def fresh(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot; on a live chain whose newest block is old, every answer is missing: old is not now."""
-        reason = self.bench.not_now(snapshot.block, MOST_AGE_SECONDS)
+        age = self.block_age(snapshot.block)
+        reason = "" if age is None else not_now(snapshot.block, age, MOST_AGE_SECONDS, self.reader.chain_id)
         return Snapshot(snapshot.block, {read: Missing(reason) for read in snapshot.answers}) if reason else snapshot
 
     def snapshot(self, reads: Sequence[Read]) -> Snapshot:

@@ -236,7 +236,8 @@ class Review:
                 hint = did_you_mean(name, names).removeprefix("; ")
                 self.document.wrong(lever.place, "unknown-name", f"{name!r} in {formula.source!r} is not known", hint)
             for name in sorted({one.name for one in formula.mentions if one.role == "call"} - set(FUNCTIONS)):
-                message = f"{name!r} in {formula.source!r}: a lever's expressions call nothing but {', '.join(FUNCTIONS)}"
+                known = ", ".join(FUNCTIONS)
+                message = f"{name!r} in {formula.source!r}: a lever's expressions call nothing but {known}"
                 hint = f"inside a lever a read is its name: write {name}" if name in self.protocol.reads else ""
                 self.document.wrong(lever.place, "unknown-name", message, hint)
 

@@ -6,6 +6,7 @@ free. Nothing is refused that was false, or could not be computed, in any of the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -101,9 +102,8 @@ class Prover:
         """Whether it is true in every world; raises ExpressionError where it cannot be computed in one."""
         pool = constants(formula, [value for given in self.scope.values() for value in two_values(given)])
         world = World(self.outputs, self.scope, pool)
-        for count, (world.start, world.chosen, world.sample) in enumerate(worlds(world)):
-            if count == MOST_WORLDS:
-                break
+        for start, chosen, sample in itertools.islice(worlds(world), MOST_WORLDS):
+            world.start, world.chosen, world.sample = start, chosen, sample
             self.left -= 1
             if self.left < 0 or evaluate(formula, world) is not True:
                 return False

@@ -83,7 +83,7 @@ class Review:
         for formula, wanted in sample.formulas():
             node = next((one for one in texts_below(written) if one.value == formula.source), written)
             self.formula(node, formula, wanted, None)
-        self.display(deepest(written, "summary"), sample.summary, [*sample.names(), "value", "limit"])
+        self.display(deepest(written, "summary"), sample.summary, [*sample.names(), *sample.finds(), "value", "limit"])
 
     def node(self, step: Step, *path: str | int) -> Node:
         """What a step has written at a path, or the last thing on the way that is there."""

@@ -79,3 +79,24 @@ def test_no_colour_in_help_and_lists(arguments: list[str], tmp_path: Path) -> No
     with Terminal(arguments, tmp_path / "home", variables={"NO_COLOR": "1"}) as terminal:
         terminal.finish()
     assert "\x1b" not in terminal.raw
+
+
+@pytest.mark.parametrize(
+    ("variables", "styled"),
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, False),
+    ],
+)
+def test_a_log_has_styles_only_where_they_are_asked_for(
+    variables: dict[str, str], styled: bool, tmp_path: Path
+) -> None:
+    ended = run(["runbook", "validate", "oracle-divergence"], tmp_path, **variables)
+    assert ("\x1b" in ended.err) == styled
+    assert STYLES.sub("", ended.err) == "oracle-divergence: sound\n"
+    drilled = run(["drill", "--auto", "--scenario", "false-alarm"], tmp_path, **variables)
+    assert ("\x1b" in drilled.err) == styled
+    assert "\x1b[?25l" not in drilled.err, "no spinner in a log"

@@ -254,7 +254,12 @@ def test_a_section_is_bounded_before_it_is_read(tmp_path: Path, section: str, mo
 
 def test_beyond_what_is_shown_nothing_is_suggested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("difflib.get_close_matches", lambda word, *_, **__: asked.append(word) or [])
+
+    def none_near(word: str, *_: object, **__: object) -> list[str]:
+        asked.append(word)
+        return []
+
+    monkeypatch.setattr("difflib.get_close_matches", none_near)
     steps = "".join(f'  - {{id: s{one}, when: "firing(stal{one})", manul: x}}\n' for one in range(480))
     assert len(problems(tmp_path, BASE.replace("steps:\n", "steps:\n" + steps))) >= 100
     assert len(asked) < 2_000
