@@ -98,9 +98,10 @@ def check(order: CheckOrder, environment: Environment, clock: Clock) -> CheckRep
 def judge(order: CheckOrder, reader: Reader, checks: Mapping[str, Wired], now: int) -> Judged:
     """The findings of one round; where there is no block at all, every one is unknown with the reason."""
     try:
-        at = None if order.block is None else pinned(reader, order.block)
-        bench = Bench(reader, checks, lambda block: None if block is None or at else now - block.timestamp)
-        return bench.judge(list(checks), (), at)
+        with reader.judgement():
+            at = None if order.block is None else pinned(reader, order.block)
+            bench = Bench(reader, checks, lambda block: None if block is None or at else now - block.timestamp)
+            return bench.judge(list(checks), (), at)
     except (Unread, Refused) as problem:
         nowhere = Block(reader.chain, 0, "", 0)
         findings = tuple(nothing_read(name, one, nowhere, problem.message) for name, one in checks.items())
