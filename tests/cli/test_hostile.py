@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_no_colour_in_help_and_lists(arguments: list[str], tmp_path: Path) -> No
     ],
 )
 def test_a_log_has_styles_only_where_they_are_asked_for(
-    variables: dict[str, str], styled: bool, tmp_path: Path
+    variables: dict[str, Any], styled: bool, tmp_path: Path
 ) -> None:
     ended = run(["runbook", "validate", "oracle-divergence"], tmp_path, **variables)
     assert ("\x1b" in ended.err) == styled
