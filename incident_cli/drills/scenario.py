@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 FaultKind = Literal[
     "feed-moved",
@@ -18,18 +18,7 @@ FaultKind = Literal[
     "hostile-operation",
     "lane-cursed",
 ]
-FAULT_KINDS: tuple[FaultKind, ...] = (
-    "feed-moved",
-    "reference-moved",
-    "feed-frozen",
-    "feed-shaken",
-    "price-crash",
-    "withdrawal-rush",
-    "surface-bent",
-    "buffer-spent",
-    "hostile-operation",
-    "lane-cursed",
-)
+FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 EVERYWHERE: frozenset[FaultKind] = frozenset({"withdrawal-rush", "hostile-operation", "lane-cursed"})
 UNMEASURED: frozenset[FaultKind] = frozenset({"hostile-operation", "lane-cursed"})
 AT_ONCE: frozenset[FaultKind] = frozenset({"hostile-operation"})
