@@ -234,7 +234,8 @@ class Asker:
             words = dict(prompt.choices)
             return Answer(chosen) if chosen in words else self.again(f"choose one of {', '.join(words)}")
         if prompt.question == "type" and line != prompt.phrase:
-            return self.again(f"that is not {prompt.phrase!r}; type it exactly, or stop. Nothing has been done.")
+            wanted = "it: look at the card again" if prompt.typed else repr(prompt.phrase)
+            return self.again(f"that is not {wanted}; type it exactly, or stop. Nothing has been done.")
         return Answer(plain(line)) if line else self.again("say it in a few words, or stop")
 
     def yes_or_no(self, line: str) -> Reply | None:

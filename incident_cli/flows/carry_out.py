@@ -77,6 +77,7 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
         f"Type {made.request or repr(made.phrase)} to confirm: {made.title}",
         made.phrase,
         help="Compare the four hashes and the calls with what you mean to do. Nothing has been signed or sent yet.",
+        typed=bool(made.request),  # what must be typed is on the card: a wrong try must not give it away
     )
     if session.ask(leg.step, prompt) != made.phrase:
         raise Waiting("not confirmed: what was typed differs; nothing was signed or sent", "operator")

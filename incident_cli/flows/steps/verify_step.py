@@ -34,7 +34,9 @@ def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
         started = block.timestamp if started is None else started
         if last(present, Kind.FAILED) is not None or block.timestamp - started >= step.timeout:
             session.record(Kind.FAILED, step, block, problem="; ".join(problems))
-            problem = NotProven(f"not {step.marks or 'verified'}: {'; '.join(problems)}", "resume to look again")
+            back = "it was skipped: resume, and `back` returns to the containment"
+            hint = back if was_skipped(session) else "resume to look again"
+            problem = NotProven(f"not {step.marks or 'verified'}: {'; '.join(problems)}", hint)
             leave_if_asked(session, step, present, problem)
             raise problem
         with session.screen.working(f"not yet: {problems[0]}"):
@@ -54,6 +56,13 @@ def look(session: Session, step: VerifyStep) -> tuple[Block, list[str]]:
         elif not shown:
             problems.append(f"{formula.source} does not hold")
     return snapshot.block, problems
+
+
+def was_skipped(session: Session) -> bool:
+    """Whether a containment was skipped and none was carried out here; somebody else may still do it."""
+    outcomes = latest_outcomes(session.events)
+    found = {outcomes.get(one.id) for one in session.bound.runbook.steps if isinstance(one, ContainStep)}
+    return Outcome.SKIPPED in found and found <= {Outcome.SKIPPED, Outcome.NOT_NEEDED, None}
 
 
 def nothing_was_contained(session: Session) -> bool:
