@@ -161,13 +161,13 @@ def test_the_campaign(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     outcome(0, path)
     slowest, before = (0.0, 0), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for seed in range(CAMPAIGN):
-        start = time.perf_counter()
+        start = time.process_time()  # of this process: others on the machine are not what is measured
         ended[outcome(seed, path)] += 1
-        slowest = max(slowest, (time.perf_counter() - start, seed))
+        slowest = max(slowest, (time.process_time() - start, seed))
     grown_by = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1_024
     with capsys.disabled():
         print(f"\n{CAMPAIGN} documents, no traceback: {dict(sorted(ended.items()))}")
-        print(f"slowest {slowest[0]:.3f} s (seed {slowest[1]}), peak memory grew by {grown_by:.0f} MB")
+        print(f"slowest {slowest[0]:.3f} s of CPU (seed {slowest[1]}), peak memory grew by {grown_by:.0f} MB")
     assert slowest[0] <= SECONDS, f"seed {slowest[1]}"
     assert grown_by <= MEGABYTES
 
