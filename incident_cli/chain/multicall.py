@@ -43,12 +43,18 @@ def runtime_code() -> bytes:
     Read from the source text: importing safe-eth-py takes longer than most incidents have patience for.
     """
     text = (resources.files("safe_eth") / "eth" / "contracts" / "abis" / "multicall.py").read_text(encoding="utf-8")
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "multicall_v3_bytecode":
-            creation = ast.literal_eval(node.value)
-            if isinstance(creation, bytes) and creation.startswith(CREATION_PREAMBLE):
-                return creation[len(CREATION_PREAMBLE) :][:RUNTIME_BYTES]
-    raise ValueError("safe-eth-py ships another Multicall3 than the one this was written for")
+    creation = assigned_value(text, "multicall_v3_bytecode")
+    if not isinstance(creation, bytes) or not creation.startswith(CREATION_PREAMBLE):
+        raise ValueError("safe-eth-py ships another Multicall3 than the one this was written for")
+    return creation[len(CREATION_PREAMBLE) :][:RUNTIME_BYTES]
+
+
+def assigned_value(source: str, name: str) -> object:
+    """The literal that a module assigns to a name, without running the module."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
+            return ast.literal_eval(node.value)
+    raise ValueError(f"no {name} in safe-eth-py's multicall module")
 
 
 @dataclass(frozen=True, slots=True)

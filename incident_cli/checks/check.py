@@ -131,7 +131,7 @@ class Check:
     """The parameters every kind has, and what it must answer.
 
     `for`: how long it must hold before it fires, in time or blocks. `samples`: `2 of 3` of the last judged blocks.
-    `clear_at`: once firing it goes on until the value is back beyond this part of the limit (hysteresis; 80%).
+    `clear_at`: once firing it goes on until the value is back beyond this part of the limit (hysteresis), such as 80%.
     `keep_firing`: how long it goes on after it last held. `freshness`: an older block is no present (seconds).
     `depth`: judge this many blocks below the head, where a reorganisation no longer reaches.
     """

@@ -6,7 +6,6 @@ Its 1.4.1 singleton is SafeL2 (the variant that also emits an event for every tr
 
 from __future__ import annotations
 
-import ast
 import functools
 import json
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from importlib import resources
 from typing import Any
 
 from incident_cli.abi import encode, encode_call, parse_signature
+from incident_cli.chain.multicall import CREATION_PREAMBLE, runtime_code
+from incident_cli.chain.multicall import assigned_value as assigned_value
 from incident_cli.evm import ZERO, Address, checksummed, keccak
 
 DEPLOYER = Address("0x914d7Fec6aaC8cd542e72Bca78B30650d45643d7")
@@ -32,7 +33,8 @@ CANONICAL = {
     "CompatibilityFallbackHandler_V1_4_1": FALLBACK_HANDLER,
     "MultiSendCallOnly_V1_4_1": MULTI_SEND_CALL_ONLY,
 }
-MULTICALL3_PREAMBLE = bytes.fromhex("608060405234801561001057600080fd5b50610ee0806100206000396000f3fe")
+MULTICALL3_PREAMBLE = CREATION_PREAMBLE
+multicall3_code = functools.cache(runtime_code)
 SETUP = parse_signature(
     "setup(address[] owners, uint256 threshold, address to, bytes data, address fallbackHandler,"
     " address paymentToken, uint256 payment, address paymentReceiver)"
@@ -78,21 +80,3 @@ def safe_bytecode(name: str) -> bytes:
     text = (resources.files("safe_eth") / "eth" / "contracts" / "abis" / f"{name}.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return bytes.fromhex(found["bytecode"].removeprefix("0x"))
-
-
-@functools.cache
-def multicall3_code() -> bytes:
-    """Multicall3's runtime code: what its creation code returns, which is all that follows the preamble."""
-    text = (resources.files("safe_eth") / "eth" / "contracts" / "abis" / "multicall.py").read_text(encoding="utf-8")
-    creation = assigned_value(text, "multicall_v3_bytecode")
-    if not isinstance(creation, bytes) or not creation.startswith(MULTICALL3_PREAMBLE):
-        raise ValueError("safe-eth-py ships another Multicall3 than the one this was written for")
-    return creation[len(MULTICALL3_PREAMBLE) :][:0xEE0]
-
-
-def assigned_value(source: str, name: str) -> object:
-    """The literal that a module assigns to a name, without running the module."""
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
-            return ast.literal_eval(node.value)
-    raise ValueError(f"no {name} in safe-eth-py's multicall module")

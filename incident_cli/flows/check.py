@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from incident_cli.binding import did_you_mean
+from incident_cli.chain.nodes import ChainNodes
 from incident_cli.checks.check import Finding, Verdict, worst
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.evm import BYTES32, Block, Snapshot
@@ -204,7 +205,7 @@ def to_json(found: CheckReport) -> dict[str, Any]:
     }
 
 
-def problem_of(nodes: Any, name: str) -> str:
+def problem_of(nodes: ChainNodes, name: str) -> str:
     """Why a node failed, or what it said against the others."""
     return plain(nodes.failures.get(name) or nodes.disagreements.get(name, ""), 300)
 
