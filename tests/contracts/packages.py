@@ -26,7 +26,7 @@ from tests.contracts.node import Node, find_node
 
 HERE = Path(__file__).parent
 MANIFEST = ("package.json", "package-lock.json")
-INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retry-mintimeout=500")
+INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--fetch-retry-mintimeout=500")
 INSTALL_SECONDS = 240
 ANVIL = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
 MACHINE = {"x86_64": "amd64", "amd64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
