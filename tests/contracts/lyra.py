@@ -22,7 +22,7 @@ from tests.contracts.synthetix import key
 from tests.fakes.anvil import Anvil
 
 BOARD, STRIKE = 1, 2  # the first board, and of its strikes the one at 2,000
-LONG_CALL = 0
+LONG_CALL, SHORT_CALL = 0, 2  # a short call is covered by base
 ONE = wad("1")
 TRADE = (
     "((uint256 strikeId, uint256 positionId, uint256 iterations, uint8 optionType, uint256 amount,"
@@ -57,7 +57,14 @@ class Lyra:
 
     def buy_call(self, amount: int = ONE, *, strike: int = STRIKE) -> int:
         """The trader buys calls; the id of the new position. Raises Refused."""
-        receipt = self.trade("openPosition", amount, strike=strike)
+        return self.position_of(self.trade("openPosition", amount, strike=strike))
+
+    def write_call(self, collateral: int) -> int:
+        """The trader sells the market one call of its own, covered by so much base; the id. Raises Refused."""
+        return self.position_of(self.trade("openPosition", ONE, kind=SHORT_CALL, collateral=collateral))
+
+    def position_of(self, receipt: dict[str, Any]) -> int:
+        """The position that a trade minted."""
         minted = [one for one in receipt["logs"] if one["address"].lower() == self.token.lower()]
         return next(int(one["topics"][3], 16) for one in minted if len(one["topics"]) == 4)
 
@@ -65,9 +72,18 @@ class Lyra:
         """The trader closes a position, or a part of it; raises Refused."""
         self.trade("closePosition", amount, position=position, strike=strike)
 
-    def trade(self, function: str, amount: int, *, position: int = 0, strike: int = STRIKE) -> dict[str, Any]:
-        """A long call's trade at whatever it costs; the receipt. Raises Refused."""
-        params = (strike, position, 1, LONG_CALL, amount, 0, 0, 2**256 - 1)
+    def trade(
+        self,
+        function: str,
+        amount: int,
+        *,
+        position: int = 0,
+        strike: int = STRIKE,
+        kind: int = LONG_CALL,
+        collateral: int = 0,
+    ) -> dict[str, Any]:
+        """A trade at whatever it costs; the receipt. Raises Refused."""
+        params = (strike, position, 1, kind, amount, collateral, 0, 2**256 - 1)
         return self.anvil.transact(self.trader, self.market, f"{function}{TRADE}", params)
 
     def pause_market(self, sender: Address, paused: bool) -> None:
@@ -102,6 +118,10 @@ class Lyra:
         """The base asset's price from the next block on."""
         signature = "setRateAndInvalid(bytes32 currencyKey, uint256 rate, bool invalid)"
         self.anvil.transact(self.owner, self.rates, signature, key(BASE), spot, False)
+
+    def refresh(self) -> None:
+        """Anyone may bring the board's cached greeks up to date; raises Refused."""
+        self.anvil.transact(self.trader, self.greeks, "updateBoardCachedGreeks(uint256 boardId)", BOARD)
 
     def read(self, to: Address, signature: str, *args: object) -> object:
         """The one output of a view."""

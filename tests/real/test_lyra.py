@@ -22,7 +22,7 @@ NO_BOARD = "InvalidBoardId(address thrower, uint256 boardId)"
 NOT_OWNER = "OnlyOwner(address thrower, address caller, address owner)"
 LIVE = "getLiveBoards() returns (uint256[] liveBoards)"
 PRICE_AT_EXPIRY = "boardToPriceAtExpiry(uint256 boardId) returns (uint256)"
-OPEN_STATE, CLOSED_STATE = 1, 2
+OPEN_STATE, CLOSED_STATE, LIQUIDATED_STATE = 1, 2, 3
 
 Lever = Callable[[Lyra, Address, bool], None]
 LEVERS: dict[str, tuple[Lever, str]] = {
@@ -125,6 +125,48 @@ def test_a_frozen_board_still_moves_collateral_which_a_pause_stops(lyra: Lyra) -
 
 
 @pytest.mark.parametrize("name", LEVERS)
+def test_each_lever_stops_liquidations_too(lyra: Lyra, name: str) -> None:
+    pull, error = LEVERS[name]
+    under = lyra.write_call(ONE // 2)
+    lyra.price(3_400 * ONE)
+    lyra.refresh()
+    liquidate = "liquidatePosition(uint256 positionId, address rewardBeneficiary)"
+    liquidator = lyra.anvil.accounts[7]
+    pull(lyra, lyra.council, True)
+    with refuses(error):
+        lyra.anvil.transact(liquidator, lyra.market, liquidate, under, liquidator)
+    pull(lyra, lyra.council, False)
+    lyra.anvil.transact(liquidator, lyra.market, liquidate, under, liquidator)
+    assert position(lyra, under)[-1] == LIQUIDATED_STATE
+
+
+@pytest.mark.parametrize("name", LEVERS)
+def test_collateral_is_added_unless_everything_is_paused(lyra: Lyra, name: str) -> None:
+    pull, error = LEVERS[name]
+    held, add = lyra.write_call(ONE // 2), "addCollateral(uint256 positionId, uint256 amountCollateral)"
+    pull(lyra, lyra.council, True)
+    if name == "all":
+        with refuses(error):
+            lyra.anvil.transact(lyra.trader, lyra.market, add, held, ONE // 4)
+        return
+    lyra.anvil.transact(lyra.trader, lyra.market, add, held, ONE // 4)
+    assert position(lyra, held)[4] == ONE * 3 // 4
+
+
+@pytest.mark.parametrize("queue", ["Deposit", "Withdrawal"])
+@pytest.mark.parametrize("name", LEVERS)
+def test_a_pause_stops_the_queues_of_liquidity_and_a_frozen_board_does_not(lyra: Lyra, name: str, queue: str) -> None:
+    pull, error = LEVERS[name]
+    process = f"process{queue}Queue(uint256 limit)"
+    pull(lyra, lyra.council, True)
+    if name != "board":
+        with refuses(error):
+            lyra.anvil.transact(lyra.trader, lyra.pool, process, 10)
+        pull(lyra, lyra.council, False)
+    lyra.anvil.transact(lyra.trader, lyra.pool, process, 10)
+
+
+@pytest.mark.parametrize("name", LEVERS)
 def test_no_lever_stops_who_asks_to_withdraw_liquidity(lyra: Lyra, name: str) -> None:
     LEVERS[name][0](lyra, lyra.council, True)
     withdraw = "initiateWithdraw(address beneficiary, uint256 amountLiquidityToken)"
@@ -135,7 +177,7 @@ def test_no_lever_stops_who_asks_to_withdraw_liquidity(lyra: Lyra, name: str) ->
 @pytest.mark.parametrize("name", PAUSES)
 def test_a_pause_stops_whatever_asks_for_the_price_and_the_caches_go_stale(lyra: Lyra, name: str) -> None:
     pull, error = PAUSES[name]
-    update, stale = "updateBoardCachedGreeks(uint256 boardId)", "isBoardCacheStale(uint256 boardId) returns (bool)"
+    stale = "isBoardCacheStale(uint256 boardId) returns (bool)"
     spot, worth = "getSpotPriceForMarket(address market) returns (uint256)", "getTokenPrice() returns (uint256)"
     assert (lyra.read(lyra.adapter, spot, lyra.market), lyra.read(lyra.greeks, stale, BOARD)) == (SPOT, False)
     assert lyra.read(lyra.pool, worth) == ONE
@@ -148,12 +190,12 @@ def test_a_pause_stops_whatever_asks_for_the_price_and_the_caches_go_stale(lyra:
         with refuses(error, lyra.adapter, lyra.market):
             lyra.read(place, view, *args)
     with refuses(error, lyra.adapter, lyra.market):
-        lyra.anvil.transact(lyra.trader, lyra.greeks, update, BOARD)
+        lyra.refresh()
     lyra.anvil.mine(1, seconds=4 * HOUR)
     pull(lyra, lyra.council, False)
     assert lyra.read(lyra.greeks, stale, BOARD) is True
     lyra.buy_call()
-    lyra.anvil.transact(lyra.trader, lyra.greeks, update, BOARD)
+    lyra.refresh()
     assert lyra.read(lyra.greeks, stale, BOARD) is False
 
 
@@ -238,7 +280,7 @@ def test_the_protocols_own_breaker_is_no_pause_and_no_pause_trips_it(lyra: Lyra,
 def test_the_breaker_holds_back_the_queue_of_liquidity(lyra: Lyra, calls: int, waiting: int) -> None:
     lyra.queue_deposit(100 * ONE)
     lyra.anvil.mine(1, seconds=WEEK)
-    lyra.anvil.transact(lyra.trader, lyra.greeks, "updateBoardCachedGreeks(uint256 boardId)", BOARD)
+    lyra.refresh()
     lyra.buy_call(calls * ONE)
     lyra.anvil.transact(lyra.trader, lyra.pool, "processDepositQueue(uint256 limit)", 10)
     assert lyra.read(lyra.pool, "totalQueuedDeposits() returns (uint256)") == waiting
