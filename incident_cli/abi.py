@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from incident_cli.evm import ADDRESS, Address, checksummed, keccak
@@ -34,10 +34,12 @@ class SignatureError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One input or output: its canonical ABI type (`(uint128,bool)[]`) and its name, possibly empty."""
+    """One input or output: its canonical ABI type (`(uint128,bool)[]`), its name, possibly empty, and, of a tuple or
+    an array of tuples, the parts as they were written."""
 
     type: str
     name: str = ""
+    components: tuple[Parameter, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.type} {self.name}".rstrip()
@@ -69,6 +71,13 @@ class Signature:
 
     def __hash__(self) -> int:
         return hash(self.name)  # a round hashes each of its reads several times
+
+    def output_at(self, path: Sequence[int]) -> Parameter:
+        """The output, or the part of one, that a path of places leads to; raises IndexError where it leads nowhere."""
+        found = self.outputs[path[0]]
+        for place in path[1:]:
+            found = found.components[place]
+        return found
 
     @property
     def input_types(self) -> list[str]:
@@ -159,27 +168,29 @@ class Scanner:
             self.need(",")
 
     def parameter(self, depth: int) -> Parameter:
-        kind = self.type(depth)
+        kind, components = self.type(depth)
         self.skip_words(set(MODIFIERS))
         self.space()
         match = NAME.match(self.text, self.at)
         if match is None:
-            return Parameter(kind)
+            return Parameter(kind, "", components)
         self.at = match.end()
-        return Parameter(kind, match.group())
+        return Parameter(kind, match.group(), components)
 
-    def type(self, depth: int) -> str:
+    def type(self, depth: int) -> tuple[str, tuple[Parameter, ...]]:
         self.space()
+        components: tuple[Parameter, ...] = ()
         if TUPLE.match(self.text, self.at):
             self.take("tuple")
-            base = f"({','.join(one.type for one in self.parameters(depth + 1))})"
+            components = self.parameters(depth + 1)
+            base = f"({','.join(one.type for one in components)})"
         else:
             base = self.elementary()
         match = ARRAY.match(self.text, self.at)
         if match is None:
-            return base
+            return base, components
         self.at = match.end()
-        return base + match.group()
+        return base + match.group(), components
 
     def elementary(self) -> str:
         start = self.at

@@ -53,6 +53,21 @@ class Variants:
     default: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Nested:
+    """A scalar of a kind, or a list of such, lists within lists included; bound to tuples within tuples."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shorthand:
+    """A record of `cls` that may also be written as one word: the value of its key `key` alone."""
+
+    cls: type
+    key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A typed value that `{name}` may stand for; `kind` is the Kind's name."""
@@ -168,8 +183,7 @@ class Binder:
             return self.raw(annotation, node)
         origin = typing.get_origin(annotation)
         if origin is Annotated:
-            what = annotation.__metadata__[0]
-            return self.variant(what, node) if isinstance(what, Variants) else self.scalar(what, node)
+            return self.annotated(annotation.__metadata__[0], node)
         if annotation in PLAIN_KINDS:
             return self.scalar(PLAIN_KINDS[annotation], node)
         if origin in (Union, types.UnionType):
@@ -180,6 +194,29 @@ class Binder:
         if origin is Mapping:
             return self.table(typing.get_args(annotation), node)
         return self.record(annotation, node)
+
+    def annotated(self, what: Any, node: Node) -> Any:
+        """A value as the annotation's own words say."""
+        if isinstance(what, Variants):
+            return self.variant(what, node)
+        if isinstance(what, Nested):
+            return self.nested(what, node)
+        if isinstance(what, Shorthand):
+            return self.shorthand(what, node)
+        return self.scalar(what, node)
+
+    def nested(self, what: Nested, node: Node) -> Any:
+        """A scalar, or a tuple of what the list holds; the document's own depth is capped."""
+        if not isinstance(node, Items):
+            return self.scalar(what.kind, node)
+        return tuple(self.all_or_wrong([functools.partial(self.nested, what, one) for one in node.items]))
+
+    def shorthand(self, what: Shorthand, node: Node) -> Any:
+        """The record, or the one that a single word stands for."""
+        if not isinstance(node, Text):
+            return self.record(what.cls, node)
+        key = Text(what.key, node.place)
+        return self.record(what.cls, Table({what.key: Entry(key, node)}, node.place))
 
     def raw(self, annotation: Any, node: Node) -> Node:
         if annotation is not Node and not isinstance(node, annotation):

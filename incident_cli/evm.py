@@ -80,6 +80,7 @@ class Block:
 class CallRead:
     """A view call: `signature` with its outputs, asked of `to`. The answer is the tuple of decoded outputs.
 
+    `path` says which part of the answer is its value: the first output, unless it leads elsewhere or into a tuple.
     Here and in the other reads, `chain` is the chain it is asked on; empty is the chain of the incident.
     """
 
@@ -87,6 +88,7 @@ class CallRead:
     signature: Signature
     args: tuple[object, ...] = ()
     chain: str = ""
+    path: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,21 @@ def added(one: Span, other: Span) -> Span:
     return Span(one.seconds + other.seconds, one.blocks + other.blocks)
 
 
+def path_of(read: Read) -> tuple[int, ...]:
+    """Which part of its answer is a read's value."""
+    asked = read.read if isinstance(read, PastRead) else read
+    return asked.path if isinstance(asked, CallRead) else (0,)
+
+
+def part_of(answer: object, path: tuple[int, ...]) -> object:
+    """The part of a decoded answer that a path leads to; Missing where it leads nowhere."""
+    for place in path:
+        if not isinstance(answer, tuple | list) or place >= len(answer):
+            return Missing("the answer has no such part")
+        answer = answer[place]
+    return answer
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """An answer that could not be had, and why (sanitised)."""
@@ -208,11 +225,11 @@ class Snapshot:
         return self.answers.get(read, Missing("it was not read"))
 
     def value(self, read: Read) -> object | Missing:
-        """The first output, or why there is none."""
+        """The first output, or what the read's path leads to; or why there is none."""
         found = self.answer(read)
         if isinstance(found, Missing):
             return found
-        return found[0] if found else Missing("the call answered nothing")
+        return part_of(found, path_of(read)) if found else Missing("the call answered nothing")
 
     def block_of(self, chain: str) -> Block | Missing:
         """The block of a chain at which this snapshot was read."""

@@ -13,7 +13,7 @@ from incident_cli.checks.measure import ChainValues, value_of
 from incident_cli.evm import Log, LogsRead, Missing, Snapshot, past
 from incident_cli.expression import Expression, ExpressionError, Unknown
 from incident_cli.expression import parse as parse_expression
-from incident_cli.protocols.protocol import fixed_value
+from incident_cli.protocols.worth import fixed_value
 from incident_cli.units import Span
 
 FORM = re.compile(r"([a-z][a-z0-9_]{0,39})\.([a-z][a-z0-9_]{0,39})")

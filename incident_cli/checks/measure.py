@@ -18,8 +18,8 @@ from incident_cli.checks.wording import decimal
 from incident_cli.evm import CallRead, Missing, Read, Snapshot, past
 from incident_cli.expression import Expression, ExpressionError, Resolver, Unknown, Value, evaluate
 from incident_cli.expression_values import with_unit
-from incident_cli.protocols.protocol import fixed_value
 from incident_cli.protocols.slot import BoundSlot
+from incident_cli.protocols.worth import fixed_value
 from incident_cli.units import Amount, Token, format_amount, parse_amount, parse_span
 
 Exact = int | Fraction
@@ -59,7 +59,7 @@ class ChainValues:
         if self.snapshot is None:
             return Unknown("it has not been read yet")
         definition = bound.protocol.reads[name]
-        several = len(definition.call.outputs) > 1
+        several = len(definition.call.outputs) > 1 and definition.take is None
         answer = self.snapshot.answer(read) if several else self.snapshot.value(read)
         if isinstance(answer, Missing):
             return Unknown(f"{dotted}: {answer.reason}")

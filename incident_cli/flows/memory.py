@@ -60,7 +60,7 @@ def kept(reads: Sequence[Read], snapshot: Snapshot) -> list[dict[str, str]]:
     return [record for one in wanted if (record := to_record(one, snapshot)) is not None]
 
 
-def to_record(read: Read, snapshot: Snapshot) -> dict[str, str] | None:
+def to_record(read: Read, snapshot: Snapshot) -> dict[str, Any] | None:
     """One answer for the journal; None where there is none, or it is not worth keeping."""
     answer = snapshot.answer(read)
     if isinstance(answer, Missing) or read.chain not in ("", snapshot.block.chain):
@@ -70,19 +70,20 @@ def to_record(read: Read, snapshot: Snapshot) -> dict[str, str] | None:
         return {"chain": read.chain, **place, "answer": to_hex(bytes(answer[0]))}  # type: ignore[call-overload]
     if isinstance(read, CallRead):
         data = to_hex(encode_call(read.signature, read.args))
-        call = {"to": read.to, "call": read.signature.source, "data": data}
+        call: dict[str, Any] = {"to": read.to, "call": read.signature.source, "data": data, "part": list(read.path)}
         return {"chain": read.chain, **call, "answer": to_hex(encode(read.signature.output_types, list(answer)))}
     return None
 
 
-def from_record(record: Mapping[str, str]) -> tuple[Read, Answer]:
+def from_record(record: Mapping[str, Any]) -> tuple[Read, Answer]:
     """The read and the answer of a record."""
     to, answer = parse_address(record["to"]), hex_bytes(record["answer"])
     if "position" in record:
         return StorageRead(to, int(record["position"]), record["chain"]), (answer,)
     signature = parse_signature(record["call"])
     args = decode_call(signature, hex_bytes(record["data"]))
-    return CallRead(to, signature, args, record["chain"]), decode(signature.output_types, answer)
+    path = tuple(record.get("part", (0,)))
+    return CallRead(to, signature, args, record["chain"], path), decode(signature.output_types, answer)
 
 
 def rounds(events: Sequence[Event]) -> Iterator[Round]:

@@ -12,7 +12,7 @@ from incident_cli.evm import CallRead, Missing, Snapshot, hex_bytes, parse_addre
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """`read` must answer `value` as its first output; `label` is how people name it."""
+    """`read` must answer `value`, as its first output or where its path leads; `label` is how people name it."""
 
     label: str
     read: CallRead
@@ -23,15 +23,16 @@ class Expectation:
         found = snapshot.value(self.read)
         return found if isinstance(found, Missing) else same(found, self.value)
 
-    def to_json(self) -> dict[str, str]:
-        """A record that holds everything needed to ask again."""
-        signature = self.read.signature
+    def to_json(self) -> dict[str, Any]:
+        """A record that holds everything needed to ask again; `part` where it is not the first output."""
+        signature, path = self.read.signature, self.read.path
         return {
             "label": self.label,
             "to": self.read.to,
             "call": signature.source,
             "data": to_hex(encode_call(signature, self.read.args)),
-            "equals": to_hex(encode(signature.output_types[:1], [self.value])),
+            "equals": to_hex(encode([signature.output_at(path).type], [self.value])),
+            **({} if path == (0,) else {"part": list(path)}),
         }
 
     @classmethod
@@ -39,8 +40,9 @@ class Expectation:
         """The expectation of a record made by `to_json`."""
         signature = parse_signature(record["call"])
         args = decode_call(signature, hex_bytes(record["data"]))
-        value = decode(signature.output_types[:1], hex_bytes(record["equals"]))[0]
-        return cls(record["label"], CallRead(parse_address(record["to"]), signature, args), value)
+        path = tuple(record.get("part", (0,)))
+        value = decode([signature.output_at(path).type], hex_bytes(record["equals"]))[0]
+        return cls(record["label"], CallRead(parse_address(record["to"]), signature, args, path=path), value)
 
 
 def same(found: object, wanted: object) -> bool:

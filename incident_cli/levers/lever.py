@@ -1,7 +1,7 @@
-"""Pulling a lever: read what stands, work out the call, say what it must show and how it is undone. Pure.
+"""Pulling a lever: read what stands, work out the calls, say what they must show and how they are undone. Pure.
 
 The order is always the same: `needed` says what to read; the reads happen elsewhere at one block; `plan`
-turns the answers into a call, its expectations and its undo, or says that nothing needs to be done.
+turns the answers into calls, their expectations and their undo, or says that nothing needs to be done.
 """
 
 from __future__ import annotations
@@ -9,62 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from incident_cli.abi import Parameter, Signature
 from incident_cli.errors import Refused, Unread
-from incident_cli.evm import Address, Call, CallRead, Missing, Snapshot, to_hex
-from incident_cli.expression import Expression, ExpressionError, Unknown, Value, evaluate
+from incident_cli.evm import Address, Call, CallRead, Missing, Snapshot
+from incident_cli.expression import Value
+from incident_cli.levers.delay import Delay, delay_of
 from incident_cli.levers.expectation import Expectation
-from incident_cli.protocols.protocol import LeverDefinition, ReadDefinition, fixed_value
-from incident_cli.protocols.slot import BoundSlot, abi_value
-from incident_cli.units import format_duration
+from incident_cli.levers.pull import SLOT_READ, Pull, Standing, measured, needed
 
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """One lever of one bound slot with its typed arguments, to be pulled by the account `by`."""
-
-    slot: BoundSlot
-    name: str
-    args: Mapping[str, object]
-    by: Address
-
-    @property
-    def label(self) -> str:
-        """`exchange.pause_market(market = ETH-USD)`: as people read it."""
-        kinds = self.definition.args
-        shown = ", ".join(f"{name} = {words(kinds[name].type, value)}" for name, value in self.args.items())
-        return f"{self.slot.name}.{self.name}({shown})"
-
-    @property
-    def definition(self) -> LeverDefinition:
-        """What the protocol file says of it."""
-        return self.slot.protocol.levers[self.name]
-
-    def read(self, name: str) -> CallRead:
-        """A read of the protocol; a parameter it does not fix itself is the lever's argument of the same name."""
-        definition = self.slot.protocol.reads[name]
-        return self.slot.read(name, tuple(self.read_value(definition, one) for one in definition.call.inputs))
-
-    def read_value(self, read: ReadDefinition, parameter: Parameter) -> object:
-        """The value of one parameter of a read; raises Refused where the protocol file fixes it to what it is not."""
-        formula = read.with_.get(parameter.name)
-        if formula is None:
-            return self.args[parameter.name]
-        try:
-            return fixed_value(parameter.type, formula_value(formula, Standing(self, {})))
-        except ValueError as problem:
-            raise Refused(
-                f"{formula.source!r} is no {parameter.type}: {problem}", "correct the protocol file"
-            ) from problem
-
-
-def words(kind: str, value: object) -> str:
-    """An argument as people read it: durations in hours and minutes, truth in lower case."""
-    if kind == "duration" and isinstance(value, int):
-        return format_duration(value)
-    if isinstance(value, bytes):
-        return to_hex(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+__all__ = ["Blast", "Plan", "Pull", "Undo", "asked", "needed", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +30,41 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
+class Blast:
+    """Who loses what while the lever is pulled, and how much that is: a read by its label, and its answer."""
+
+    who: str
+    loses: str
+    label: str = ""
+    amount: object | Missing = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """A pulled lever: its call, its meaning in words, what must be seen after it, and its undo."""
+    """A pulled lever: its calls, what must be seen after them, what must not change, and its undo.
+
+    `writes` are the only contracts that may change; `authority` the reads of its role that answer an address: a call
+    that changed one would change who is in charge. `until` is when the role ends (unix seconds), `lapses` the read
+    that says when the effect does; None where neither does by itself.
+    """
 
     pull: Pull
-    call: Call
+    calls: tuple[Call, ...]
     satisfied: bool
     expect: tuple[Expectation, ...]
     undo: Undo | None
+    delay: Delay | None = None
+    writes: tuple[Address, ...] = ()
+    authority: tuple[Expectation, ...] = ()
+    blast: tuple[Blast, ...] = ()
+    until: int | None = None
+    lapses: tuple[str, CallRead] | None = None
+
+    @property
+    def call(self) -> Call:
+        """The lever's own call: the last."""
+        return self.calls[-1]
 
     @property
     def plain(self) -> str:
@@ -93,47 +72,33 @@ class Plan:
         return f"{self.pull.label}: {self.pull.definition.does}"
 
 
-def needed(pull: Pull) -> dict[str, CallRead]:
-    """Every read the lever's formulas mention, by name."""
-    definition, reads = pull.definition, pull.slot.protocol.reads
-    mentioned = {name.removeprefix("before.") for one in definition.formulas() for name in one.names}
-    return {name: pull.read(name) for name in reads if name in mentioned or name in definition.expect}
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Names inside a lever's formulas: its arguments, `by`, and the reads as they stand now."""
-
-    pull: Pull
-    values: Mapping[str, Value]
-
-    def name(self, dotted: str) -> Value:
-        """The value of a name; arguments come before reads."""
-        if dotted in self.pull.args:
-            return abi_value(self.pull.args[dotted])
-        if dotted == "by":
-            return self.pull.by
-        return self.values[dotted.removeprefix("before.")]
-
-    def call(self, dotted: str, args: tuple[Value, ...]) -> Value:
-        """A lever's formulas call nothing."""
-        raise ExpressionError(f"{dotted} cannot be called here", 1)
+def asked(pull: Pull) -> list[CallRead]:
+    """Every read that `plan` looks at, those it can do without included."""
+    return [*needed(pull).values(), *measured(pull).values()]
 
 
 def plan(pull: Pull, snapshot: Snapshot) -> Plan:
-    """The call and everything about it; raises Unread where a needed read is missing, Refused without the role."""
+    """The calls and everything about them; raises Unread where a needed read is missing, Refused without the role."""
     reads = needed(pull)
-    standing = Standing(pull, {name: known(pull, name, snapshot.value(read)) for name, read in reads.items()})
-    definition = pull.definition
-    satisfied = definition.satisfied is not None and formula_value(definition.satisfied, standing) is True
-    if not satisfied:
-        check_role(pull, standing)
-    call = Call(pull.slot.addresses[definition.on], definition.call, fill(definition.call, definition.with_, standing))
-    expect = tuple(
-        Expectation(describe(pull, name), reads[name], formula_value(formula, standing))
-        for name, formula in definition.expect.items()
+    values = {name: known(pull, name, snapshot.value(read)) for name, read in reads.items()}
+    standing, definition = Standing(pull, values), pull.definition
+    check_slots(pull, values)
+    satisfied = definition.satisfied is not None and standing.formula(definition.satisfied) is True
+    until = None if satisfied else check_role(pull, standing, snapshot.block.timestamp)
+    expect = tuple(expected(pull, standing, reads, name) for name in definition.expect)
+    return Plan(
+        pull,
+        calls_of(pull, standing),
+        satisfied,
+        expect,
+        undo_of(pull, standing, reads, expect),
+        delay_of(pull, standing),
+        tuple(dict.fromkeys(pull.slot.addresses[one] for one in definition.writes)),
+        authority_of(pull, standing, reads),
+        blast_of(pull, snapshot),
+        until,
+        (pull.describe(definition.lapses), reads[definition.lapses]) if definition.lapses else None,
     )
-    return Plan(pull, call, satisfied, expect, undo_of(pull, standing, reads, expect))
 
 
 def known(pull: Pull, name: str, answer: object | Missing) -> Value:
@@ -146,22 +111,84 @@ def known(pull: Pull, name: str, answer: object | Missing) -> Value:
     return answer
 
 
-def check_role(pull: Pull, standing: Standing) -> None:
-    """Refuse where the chain says that `by` may not pull this lever."""
+def check_slots(pull: Pull, values: Mapping[str, Value]) -> None:
+    """Refuse where the chain names another address for a derived slot than the one the call would go to."""
+    for name in pull.slot.derived():
+        found, bound = values[SLOT_READ + name], pull.slot.addresses[name]
+        if found != bound:
+            raise Refused(
+                f"{pull.slot.name}.{name} is {found!s} on chain now, this incident was begun with {bound}",
+                "the protocol was rewired: find out by whom, then resume or correct the deployment",
+            )
+
+
+def check_role(pull: Pull, standing: Standing, now: int) -> int | None:
+    """Refuse where the chain says that `by` may not pull this lever, or not any more; the end of its role, if any."""
     role = pull.definition.role
-    if role is None or formula_value(role.when, standing) is True:
-        return
-    raise Refused(
-        f"{pull.by} does not hold the role {pull.slot.name}.{pull.name} needs: {role.when.source} does not hold",
-        "ask governance who holds it now; a call without the role would revert",
+    if role is None:
+        return None
+    if standing.formula(role.when) is not True:
+        raise Refused(
+            f"{pull.by} does not hold the role {pull.slot.name}.{pull.name} needs: {role.when.source} does not hold",
+            "ask governance who holds it now; a call without the role would revert",
+        )
+    until = standing.formula(role.until) if role.until else 0
+    if isinstance(until, bool) or not isinstance(until, int):
+        raise Refused(f"{role.until.source if role.until else ''!r} is no time", "correct the protocol file")
+    if until and until <= now:
+        raise Refused(
+            f"the role that {pull.slot.name}.{pull.name} needs has expired: {until} is not after the block's {now}",
+            "governance must renew it; a call without the role would revert",
+        )
+    return until or None
+
+
+def calls_of(pull: Pull, standing: Standing) -> tuple[Call, ...]:
+    """What must come first here, then the lever's own call."""
+    definition, addresses = pull.definition, pull.slot.addresses
+    first = [
+        Call(addresses[one.on], one.call, standing.fill(one.call, one.with_))
+        for one in definition.first
+        if standing.formula(one.when) is True
+    ]
+    own = Call(addresses[definition.on], definition.call, standing.fill(definition.call, definition.with_))
+    return (*first, own)
+
+
+def expected(pull: Pull, standing: Standing, reads: Mapping[str, CallRead], name: str) -> Expectation:
+    """What one read must answer after the lever was pulled."""
+    kind = pull.slot.protocol.reads[name].value_type
+    value = standing.fit(kind.type, standing.worth(pull.definition.expect[name]), kind.components)
+    return Expectation(pull.describe(name), reads[name], value)
+
+
+def authority_of(pull: Pull, standing: Standing, reads: Mapping[str, CallRead]) -> tuple[Expectation, ...]:
+    """The addresses that the role names, as they stand."""
+    role = pull.definition.role
+    names = sorted({one.removeprefix("before.") for one in role.when.names} & set(reads)) if role else []
+    kinds = pull.slot.protocol.reads
+    return tuple(
+        Expectation(pull.describe(one), reads[one], standing.values[one])
+        for one in names
+        if kinds[one].value_type.type == "address" and one not in pull.definition.expect
     )
 
 
-def fill(signature: Signature, given: Mapping[str, Expression], standing: Standing) -> tuple[object, ...]:
-    """The ABI arguments in order: from the formula of that name, else from the lever's argument of that name."""
+def blast_of(pull: Pull, snapshot: Snapshot) -> tuple[Blast, ...]:
+    """Who loses what, with the answers of now; an amount that could not be read is said to be unknown."""
+    reads = measured(pull)
+    kinds = pull.slot.protocol.reads
     return tuple(
-        formula_value(given[one.name], standing) if one.name in given else standing.name(one.name)
-        for one in signature.inputs
+        Blast(one.who, one.loses)
+        if one.measure is None
+        else Blast(
+            one.who,
+            one.loses,
+            pull.describe(one.measure),
+            snapshot.value(reads[one.measure]),
+            kinds[one.measure].unit,
+        )
+        for one in pull.definition.blast_radius
     )
 
 
@@ -173,28 +200,7 @@ def undo_of(
     if definition.undo is None:
         return None
     signature = definition.undo.call or definition.call
-    call = Call(pull.slot.addresses[definition.on], signature, fill(signature, definition.undo.with_, standing))
-    back = tuple(Expectation(describe(pull, name), reads[name], standing.values[name]) for name in definition.expect)
+    address = pull.slot.addresses[definition.undo.on or definition.on]
+    call = Call(address, signature, standing.fill(signature, definition.undo.with_))
+    back = tuple(Expectation(pull.describe(name), reads[name], standing.values[name]) for name in definition.expect)
     return Undo(definition.undo.by, call, only_if=expect, expect=back)
-
-
-def describe(pull: Pull, read: str) -> str:
-    """`exchange.market_paused(ETH-USD)`."""
-    parameters = pull.slot.protocol.reads[read].parameters
-    kinds = pull.definition.args
-    shown = ", ".join(words(kinds[one.name].type, pull.args[one.name]) for one in parameters)
-    return f"{pull.slot.name}.{read}({shown})"
-
-
-def formula_value(formula: Expression, standing: Standing) -> Value:
-    """A formula's value; a formula that does not fit its values is a fault of the protocol file."""
-    try:
-        value = evaluate(formula, standing)
-    except ExpressionError as problem:
-        raise Refused(
-            f"the protocol file {standing.pull.slot.protocol.protocol}: {formula.source!r}: {problem.message}",
-            "correct the protocol file; nothing was sent",
-        ) from problem
-    if isinstance(value, Unknown):
-        raise Unread(f"{formula.source!r} is unknown: {value.reason}")
-    return value

@@ -8,7 +8,7 @@ from decimal import Decimal
 from incident_cli.binding import did_you_mean, parse_boolean
 from incident_cli.document import Items, Node, Place, Text
 from incident_cli.evm import ADDRESS, hex_bytes, parse_address
-from incident_cli.protocols.protocol import INTEGER_TYPE
+from incident_cli.protocols.review import INTEGER_TYPE
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.series import Number, Series, parse_numbers, parse_words, whole
 

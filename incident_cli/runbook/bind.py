@@ -253,13 +253,13 @@ def bind_slot(loaded: LoadedRunbook, deployment: Deployment, market: Market, nam
             f"the deployment {deployment.name} does not bind the slot {name!r} of {loaded.runbook.id}",
             f"add it under `slots:`, or under the market {market.name} where it differs by market",
         )
-    missing = sorted(set(protocol.slots) - set(entry.addresses))
+    missing = sorted(set(protocol.given_slots) - set(entry.addresses))
     extra = sorted(set(entry.addresses) - set(protocol.slots))
     if missing or extra:
         words = f"needs {', '.join(missing)}" if missing else f"has no {', '.join(extra)}"
         raise Misused(
             f"the deployment {deployment.name}, slot {name!r}: {protocol.protocol} {words}",
-            f"give exactly these addresses: {', '.join(protocol.slots)}",
+            f"give exactly these addresses: {', '.join(protocol.given_slots)}",
         )
     return BoundSlot(name, protocol, entry.chain, {key: Address(value) for key, value in entry.addresses.items()})
 

@@ -15,7 +15,8 @@ from incident_cli.expression import check as check_expression
 from incident_cli.expression_syntax import Mention
 from incident_cli.expression_types import ANY, TRUTH, Call, call_of, infer, type_of_parameter
 from incident_cli.protocols.catalog import Catalog
-from incident_cli.protocols.protocol import ArgumentDefinition, LeverDefinition, Protocol
+from incident_cli.protocols.definitions import ArgumentDefinition, LeverDefinition
+from incident_cli.protocols.protocol import Protocol
 from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.runbook.model import (
     AskStep,
@@ -59,7 +60,7 @@ class Review:
         for slot in self.runbook.slots:
             protocol = self.protocol(slot)
             for name, read in protocol.reads.items() if protocol is not None else ():
-                yield f"{slot}.{name}", Output(tuple(read.call.output_types), read.unit)
+                yield f"{slot}.{name}", Output(tuple(read.answer_types), read.unit)
 
     def run(self, file: RunbookFile) -> None:
         """Review everything; the order of the problems is the order of the file, not of this list."""
@@ -245,9 +246,9 @@ class Review:
         for slot in self.runbook.slots:
             protocol = self.protocol(slot)
             for name, read in protocol.reads.items() if protocol is not None else ():
-                if not read.needs_caller:
+                if protocol is not None and protocol.stands_alone(read):
                     inputs = [one.type for one in read.parameters]
-                    yield f"{slot}.{name}", call_of(inputs, read.call.output_types, read.unit)
+                    yield f"{slot}.{name}", call_of(inputs, read.answer_types, read.unit)
 
     def contain(self, step: ContainStep) -> None:
         self.authority(self.inside(self.node(step, "contain", "by"), 1), step.contain.by, "safe")

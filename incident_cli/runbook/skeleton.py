@@ -5,7 +5,8 @@ from __future__ import annotations
 from incident_cli.binding import IDENTIFIER_FORM, SLUG_FORM, did_you_mean
 from incident_cli.errors import Misused
 from incident_cli.protocols.catalog import Catalog
-from incident_cli.protocols.protocol import LeverDefinition, Protocol
+from incident_cli.protocols.definitions import LeverDefinition
+from incident_cli.protocols.protocol import Protocol
 from incident_cli.runbook.model import PARAMETER_TYPES
 from incident_cli.text import plain
 
@@ -142,6 +143,6 @@ def proof(slot: str, protocol: Protocol, lever: LeverDefinition) -> str:
         read = protocol.reads[name]
         arguments = [one.name for one in read.parameters]
         given = [one for one, definition in lever.args.items() if definition.default is None]
-        if formula.source in PLAIN_ANSWERS and not read.needs_caller and set(arguments) <= set(given):
+        if formula.source in PLAIN_ANSWERS and protocol.stands_alone(read) and set(arguments) <= set(given):
             return f"{slot}.{name}({', '.join(parameter_of(lever, one) for one in arguments)}) == {formula.source}"
     return ""

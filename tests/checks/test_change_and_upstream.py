@@ -284,7 +284,7 @@ def test_a_slot_with_neither_read_of_a_state_is_unknown() -> None:
     bare = type(SLOTS["timelock"].protocol)(
         protocol="bare",
         source="made up",
-        slots={"timelock": "address"},
+        slots=SLOTS["timelock"].protocol.slots,
         events=SLOTS["timelock"].protocol.events,
         place=SLOTS["timelock"].protocol.place,
     )

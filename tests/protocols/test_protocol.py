@@ -216,6 +216,7 @@ levers:
     writes: [exchange]
     satisfied: "paused and cap <= most"
     irreversible: true
+    consequence: stop this market for good
 """
 
 
@@ -271,13 +272,15 @@ levers:
     writes: [lock]
     role: {when: canceller}
     irreversible: true
+    consequence: stop this market for good
 """
 
 
 def test_a_read_may_fix_its_parameters_by_literals_and_by_the_caller() -> None:
-    canceller, state = (shipped("timelock").reads[name] for name in ("canceller", "operation_state"))
-    assert (canceller.parameters, canceller.needs_caller) == ((), True)
-    assert ([one.name for one in state.parameters], state.needs_caller) == (["id"], False)
+    timelock = shipped("timelock")
+    canceller, state = (timelock.reads[name] for name in ("canceller", "operation_state"))
+    assert (canceller.parameters, timelock.stands_alone(canceller)) == ((), False)
+    assert ([one.name for one in state.parameters], timelock.stands_alone(state)) == (["id"], True)
 
 
 def test_a_fixed_read_asks_the_lever_for_the_rest_alone(tmp_path: Path) -> None:
@@ -292,7 +295,8 @@ def test_a_fixed_read_asks_the_lever_for_the_rest_alone(tmp_path: Path) -> None:
     [
         (", account: by}", "}", "argument-without-value"),
         ("account: by", "acount: by", "unknown-argument"),
-        ("account: by", "account: id", "unknown-name"),
+        ("account: by", "account: before.state", "unknown-name"),
+        ("account: by", "account: idd", "unknown-name"),
         ("account: by", "account: firing(x)", "unknown-name"),
         ("account: by", "account: 7", "wrong-type"),
         ("085726f783'", "085726f7'", "wrong-type"),

@@ -68,8 +68,15 @@ markets:
 """
 PROTOCOL = """protocol: our-lending
 source: our lending
-slots: {pool: address}
+reviewed: 2026-11-01
+proof: interface
+slots:
+  pool: address
+  provider: address
+  oracle: {read: "provider.getOracle() returns (address)"}
+  feed: {read: "provider.getFeed() returns (address)"}
 reads:
+  ended: {on: pool, call: "state() returns (bool frozen, uint256 since)", take: frozen}
   paused: {on: pool, call: "paused(bytes32 market) returns (bool)"}
   guardian: {on: pool, call: "guardian() returns (address)"}
 levers:
@@ -83,6 +90,15 @@ levers:
     writes: [pool]
     satisfied: paused
     undo: {by: governance, call: "unpause(bytes32 market)"}
+  shutdown:
+    does: "Ends it."
+    scope: protocol
+    on: pool
+    call: "shutdown()"
+    expect: {ended: "True"}
+    writes: [pool]
+    irreversible: true
+    consequence: end all borrowing for good
 """
 ANSWERS = "schema: incident-answers/v1\nrunbook: feed-stopped\nanswers: {declare: 'yes'}\n"
 SCENARIO = """schema: incident-scenario/v1

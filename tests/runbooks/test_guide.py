@@ -25,13 +25,8 @@ from incident_cli.drills.script import FaultEntry, ScenarioFile, load_script
 from incident_cli.flows.answers import AnswersFile, load_answers
 from incident_cli.flows.mutants import survey
 from incident_cli.flows.unit_testing import run_file
-from incident_cli.protocols.protocol import (
-    EventDefinition,
-    LeverDefinition,
-    Protocol,
-    ReadDefinition,
-    load_protocol,
-)
+from incident_cli.protocols.definitions import EventDefinition, LeverDefinition, ReadDefinition
+from incident_cli.protocols.protocol import Protocol, load_protocol
 from incident_cli.runbook.bind import bind
 from incident_cli.runbook.cases import Case, CaseFile, Walk, load_cases
 from incident_cli.runbook.deployment import (

@@ -16,7 +16,7 @@ from incident_cli.flows.session import GoBack, Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.events import Event, Outcome
 from incident_cli.levers.expectation import Expectation
-from incident_cli.levers.lever import Plan, Pull, Undo, needed, plan
+from incident_cli.levers.lever import Plan, Pull, Undo, asked, plan
 from incident_cli.protocols.slot import Market
 from incident_cli.runbook.lint import bound_names
 from incident_cli.runbook.model import ContainStep, MustNotChange, Step
@@ -55,7 +55,7 @@ def draft(session: Session, step: ContainStep, prepare: Preparer) -> Draft:
     require_compared(session, step, before)
     bound, planned = bound_values(session, step), plans(session, step)
     wanted = [one for one in planned if not one.satisfied]
-    calls = [PlannedCall(one.call, one.pull.label, one.pull.definition.does, traps(one)) for one in wanted]
+    calls = [made for one in wanted for made in planned_calls(one)]
     expect = [expectation for one in wanted for expectation in one.expect]
     safe = session.bound.slots[step.contain.by].addresses["safe"]
     proposal = prepare(session, safe, calls, expect, standing_still(session, step.contain.must_not_change))
@@ -107,9 +107,11 @@ def request_of(phrase: str, bound: Mapping[str, str]) -> str:
     return " and ".join((repr(phrase), *(f"the last {TYPED_CHARACTERS} characters of {name}" for name in bound)))
 
 
-def traps(one: Plan) -> tuple[str, ...]:
-    """What to know before pulling the lever."""
-    return one.pull.definition.traps
+def planned_calls(one: Plan) -> Iterator[PlannedCall]:
+    """The calls of a pulled lever and their meaning: what must come first, then the lever itself with its traps."""
+    for call in one.calls[:-1]:
+        yield PlannedCall(call, f"first {call.signature.name}", f"Must come before {one.pull.label}.")
+    yield PlannedCall(one.call, one.pull.label, one.pull.definition.does, one.pull.definition.traps)
 
 
 def plans(session: Session, step: ContainStep) -> list[Plan]:
@@ -120,7 +122,7 @@ def plans(session: Session, step: ContainStep) -> list[Plan]:
         for call in step.levers
         for slot, _, name in [call.lever.partition(".")]
     ]
-    snapshot = session.reader.read([read for pull in pulls for read in needed(pull).values()])
+    snapshot = session.reader.read([read for pull in pulls for read in asked(pull)])
     return [plan(pull, snapshot) for pull in pulls]
 
 
