@@ -156,7 +156,7 @@ def test_the_pool_admin_pulls_every_lever_but_the_one_for_the_whole_pool(aave: A
 
 def test_the_council_cannot_hand_itself_a_role(aave: Aave, council: Safe2of3) -> None:
     add = parse_signature("addRiskAdmin(address admin)")
-    with pytest.raises(Refused, match="AccessControl: account 0x[0-9a-f]{40} is missing role 0x0{64}"):
+    with pytest.raises(Refused, match=r"AccessControl: account 0x[0-9a-f]{40} is missing role 0x0{64}"):
         council.execute(Call(aave.acl_manager, add, (council.address,)))
 
 
