@@ -1,0 +1,103 @@
+"""The Safe's own execTransaction, tried before there are signatures: what it is given, and what must be overridden.
+
+Every signature in the calldata is pre-validated (v = 1): the sender's counts because it sends, each other owner's
+because the storage is overridden to say that they approved the hash. Where no hash is given, the threshold is
+overridden to 1 instead; then reads of it, and a change of it to 1, cannot be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from incident_cli.abi import encode_call, parse_signature
+from incident_cli.chain.asks import RequestAt
+from incident_cli.chain.multicall import Target
+from incident_cli.chain.simulation import FALSE, TRUE
+from incident_cli.chain.state_diff import APPROVED_HASHES_SLOT, THRESHOLD_SLOT, mapping_slot
+from incident_cli.evm import Address, CallRead, Missing, Read, hex_bytes, keccak, to_hex
+from incident_cli.transport import Json, Request
+
+GET_THRESHOLD = parse_signature("getThreshold() returns (uint256)")
+APPROVED_HASHES = parse_signature("approvedHashes(address owner, bytes32 hash) returns (uint256)")
+OVERRIDDEN_READ = Missing("it reads the Safe's threshold, which this simulation overrides")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """execTransaction of the very SafeTx: its `calldata` and the owner who sends it, `sender`.
+
+    With `safe_tx_hash` (0x hex) the calldata hold a pre-validated signature of the sender and of every owner in
+    `approved_by`, as many as the threshold; without it the sender's alone.
+    """
+
+    calldata: bytes
+    sender: Address
+    approved_by: tuple[Address, ...] = ()
+    safe_tx_hash: str = ""
+
+    @property
+    def storage(self) -> dict[int, int]:
+        """The slots of the Safe that are overridden, and their values."""
+        if not self.safe_tx_hash:
+            return {THRESHOLD_SLOT: 1}
+        hash_ = hex_bytes(self.safe_tx_hash)
+        return {approval_slot(owner, hash_): 1 for owner in self.approved_by}
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """The same in words."""
+        approved = [f"approval of {owner} taken as given" for owner in self.approved_by]
+        changed = approved if self.safe_tx_hash else ["threshold set to 1"]
+        return (*changed, f"signature of {self.sender} pre-validated")
+
+    @property
+    def not_exercised(self) -> tuple[str, ...]:
+        """What is never tried this way."""
+        return ("signatures",) if self.safe_tx_hash else ("signatures", "threshold")
+
+    def probes(self, safe: Address) -> list[Target]:
+        """Views of the Safe that answer 1 only where the node honours the overrides."""
+        if not self.safe_tx_hash:
+            return [Target(safe, GET_THRESHOLD.selector)]
+        hash_ = hex_bytes(self.safe_tx_hash)
+        return [Target(safe, encode_call(APPROVED_HASHES, (owner, hash_))) for owner in self.approved_by]
+
+    def hides(self, safe: Address, read: Read) -> bool:
+        """Whether an override would falsify this read."""
+        if self.safe_tx_hash or not isinstance(read, CallRead):
+            return False
+        return read.to.lower() == safe.lower() and read.signature.selector == GET_THRESHOLD.selector
+
+    def transaction(self, safe: Address) -> dict[str, Json]:
+        """As a node takes it."""
+        return {"from": self.sender, "to": safe, "data": to_hex(self.calldata)}
+
+    def state_overrides(self, safe: Address) -> dict[str, Json]:
+        """As a node takes them, by address."""
+        return {safe: {"stateDiff": {word(slot): word(value) for slot, value in self.storage.items()}}}
+
+    def traced(self, safe: Address, tracer: str, config: Mapping[str, Json]) -> RequestAt:
+        """A debug_traceCall of it at whichever block is given later."""
+        options: Json = {"tracer": tracer, "tracerConfig": dict(config), "stateOverrides": self.state_overrides(safe)}
+        return lambda at: Request("debug_traceCall", (self.transaction(safe), at, options))
+
+    def traced_diff(self, safe: Address) -> RequestAt:
+        """The state it changes."""
+        return self.traced(safe, "prestateTracer", {"diffMode": True})
+
+
+def approval_slot(owner: Address, safe_tx_hash: bytes) -> int:
+    """Where a Safe keeps that an owner approved a hash: mapping(address => mapping(bytes32 => uint256)) at slot 8."""
+    outer = mapping_slot(owner, APPROVED_HASHES_SLOT)
+    return int.from_bytes(keccak(safe_tx_hash + outer.to_bytes(32)))
+
+
+def word(number: int) -> str:
+    """32 bytes in hex."""
+    return f"0x{number:064x}"
+
+
+def answered_true(data: str) -> bool | None:
+    """The bool that execTransaction returned; None where it is none."""
+    return {TRUE: True, FALSE: False}.get(data.lower())
