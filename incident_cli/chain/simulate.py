@@ -107,11 +107,11 @@ def rungs(endpoint: Endpoint, chain: str, script: Script, trial: Trial, at: Bloc
 def climb_down(ladder: Sequence[Rung], not_exercised: tuple[str, ...]) -> Simulation:
     """The first rung that holds, or why none does.
 
-    Some nodes refuse a whole batch for one unknown method, so a lost exchange costs a rung too: the next one without
-    a trace; a second lost exchange ends it.
+    Some nodes refuse a whole batch for one unknown method, so a lost exchange costs a rung too; after one there is
+    neither a trace nor anything written.
     """
     reasons: list[str] = []
-    traces, lost = True, 0
+    traces, lost = True, False
     for rung in ladder:
         if (rung.traces and not traces) or (rung.writes and lost):
             continue
@@ -122,9 +122,7 @@ def climb_down(ladder: Sequence[Rung], not_exercised: tuple[str, ...]) -> Simula
             traces = traces and problem.traces
         except Unread as problem:
             reasons.append(problem.message)
-            traces, lost = False, lost + 1
-            if lost > 1:
-                break
+            traces, lost = False, True
     return Simulation("not-simulated", THROUGH_HANDLER, "; ".join(dict.fromkeys(reasons)), not_exercised)
 
 

@@ -6,22 +6,14 @@ state that changes, the code of each call's target, and the block that all of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from incident_cli.chain.answers import LATEST_BLOCK, Answer, Header, parse_header, quantity, refused
+from incident_cli.chain.answers import LATEST_BLOCK, Header, parse_header, refused
 from incident_cli.chain.asks import RequestAt
 from incident_cli.chain.batch import exchange_pinned
-from incident_cli.chain.multicall import (
-    MULTICALL3,
-    Result,
-    Seen,
-    Target,
-    decode_round,
-    encode_round,
-    revert_reason,
-    runtime_code,
-)
+from incident_cli.chain.multicall import MULTICALL3, Result, Target, encode_round, revert_reason, runtime_code
+from incident_cli.chain.simulated_block import Outcome, on_top, parse_simulated, read_outcome
 from incident_cli.chain.simulation import (
     ANSWERS_FALSE,
     NOTHING_CHANGES,
@@ -30,9 +22,9 @@ from incident_cli.chain.simulation import (
     Simulation,
     error_reason,
 )
-from incident_cli.chain.state_diff import NONCE_SLOT, StateDiff, parse_diff
-from incident_cli.chain.trial import OVERRIDDEN_READ, Trial, answered_true
-from incident_cli.evm import Address, Block, Missing, Read, hex_bytes, to_hex
+from incident_cli.chain.state_diff import StateDiff, executed_diff
+from incident_cli.chain.trial import Trial, answered_true
+from incident_cli.evm import Block, Missing, to_hex
 from incident_cli.text import plain
 from incident_cli.transport import Endpoint, Json, Request, RpcError
 
@@ -40,23 +32,6 @@ V1 = "execTransaction by eth_simulateV1"
 LENT = "Multicall3's code lent"
 NO_MULTICALL = "no Multicall3 answered"
 ONE = bytes(31) + b"\x01"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one simulated call answered; `message` is the node's own word where it failed."""
-
-    result: Result
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """A simulated block: its number and parent, as the node states them, and the outcome of each call."""
-
-    number: int
-    parent_hash: str
-    outcomes: tuple[Outcome, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,51 +123,6 @@ def reverted(experiment: Experiment, reason: str, block: Block) -> Simulation:
     return Simulation("failed", V1, f"execTransaction {reason}", *fixed)
 
 
-def parse_simulated(answer: Json | RpcError) -> Simulated:
-    """The one block with its three calls; raises ValueError."""
-    if isinstance(answer, RpcError):
-        raise ValueError(error_reason(answer))
-    if not isinstance(answer, list) or len(answer) != 1 or not isinstance(answer[0], dict):
-        raise ValueError("the node's simulation is malformed")
-    calls, parent = answer[0].get("calls"), answer[0].get("parentHash")
-    if not isinstance(calls, list) or len(calls) != 3 or not isinstance(parent, str):
-        raise ValueError("the node's simulation is malformed")
-    return Simulated(quantity(answer[0].get("number")), parent.lower(), tuple(map(parse_outcome, calls)))
-
-
-def parse_outcome(call: Json) -> Outcome:
-    """One simulated call; raises ValueError. Nodes put revert data into the error, the return data, or both."""
-    if not isinstance(call, dict) or call.get("status") not in ("0x0", "0x1"):
-        raise ValueError("a call in the node's simulation is malformed")
-    success, data, error = call["status"] == "0x1", call.get("returnData", "0x"), call.get("error")
-    if success and error is not None:
-        raise ValueError("a call in the node's simulation both succeeds and fails")
-    message = ""
-    if isinstance(error, Mapping):
-        inside = error.get("data")
-        data, message = (inside if data == "0x" and inside else data), plain(error.get("message", ""), 200)
-    if not isinstance(data, str):
-        raise ValueError("a call in the node's simulation is malformed")
-    return Outcome(Result(success, hex_bytes(data)), message)
-
-
-def read_outcome(outcome: Outcome, count: int) -> tuple[Seen, list[Result]]:
-    """A round of reads; raises ValueError."""
-    if not outcome.result.success:
-        raise ValueError(f"the reads fail: {outcome.message or revert_reason(outcome.result.data)}")
-    return decode_round(outcome.result.data, count)
-
-
-def on_top(block: Simulated, seen: Seen, header: Header) -> bool:
-    """Whether the simulated block stands on this one. Some nodes number it as its child, anvil as the block itself."""
-    if header.agrees(seen):
-        return True
-    child = header.block.number + 1
-    stated = (block.number, block.parent_hash) == (child, header.block.hash)
-    from_inside = (seen.number, seen.parent_hash) == (child, header.block.hash)
-    return (stated or from_inside) and seen.timestamp >= header.block.timestamp
-
-
 def concluded(
     experiment: Experiment,
     executed: Outcome,
@@ -204,7 +134,7 @@ def concluded(
     """The verdict; raises NotSimulated where no Safe answered."""
     script, trial = experiment.script, experiment.trial
     reason = why_failed(executed) or script.no_code(codes)
-    diff = held_diff(traced, script.safe) if not reason else NOTHING_CHANGES
+    diff = executed_diff(traced, script.safe) if not reason else NOTHING_CHANGES
     blind = () if isinstance(diff, StateDiff) or reason else ("state changes",)
     before = script.answers(results[0])
     after = script.undone() if reason else script.answers(results[1])
@@ -213,8 +143,8 @@ def concluded(
         V1,
         reason,
         (*trial.not_exercised, *blind),
-        unhidden(trial, script.safe, before),
-        unhidden(trial, script.safe, after),
+        trial.unhidden(script.safe, before),
+        trial.unhidden(script.safe, after),
         block,
         diff,
         (*trial.overridden, *([LENT] if experiment.lends else [])),
@@ -230,16 +160,3 @@ def why_failed(executed: Outcome) -> str:
     if answered is None:
         raise NotSimulated("no Safe answered")
     return "" if answered else ANSWERS_FALSE
-
-
-def held_diff(traced: Json | RpcError, safe: Address) -> StateDiff | Missing:
-    """The changes of a transaction that took effect: a trace without the Safe's nonce in it traced another."""
-    diff = parse_diff(traced)
-    if isinstance(diff, StateDiff) and diff.slot(safe, NONCE_SLOT) is None:
-        return Missing("the node's trace does not show the Safe's nonce going up")
-    return diff
-
-
-def unhidden(trial: Trial, safe: Address, answers: Mapping[Read, Answer]) -> dict[Read, Answer]:
-    """The answers without those that an override falsifies."""
-    return {read: OVERRIDDEN_READ if trial.hides(safe, read) else one for read, one in answers.items()}

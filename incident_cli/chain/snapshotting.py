@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from incident_cli.chain.answers import Answer, hash_text, quantity
 from incident_cli.chain.batch import exchange_at, head, read_round
-from incident_cli.chain.simulate_v1 import held_diff, unhidden
 from incident_cli.chain.simulation import NOTHING_CHANGES, NotSimulated, Script, Simulation, error_reason
-from incident_cli.chain.state_diff import StateDiff
+from incident_cli.chain.state_diff import StateDiff, executed_diff
 from incident_cli.chain.trial import Trial, word
 from incident_cli.errors import Unread
 from incident_cli.evm import Block, Missing, Read, hex_bytes
@@ -121,7 +120,7 @@ def sent(endpoint: Endpoint, chain: str, script: Script, trial: Trial) -> Execut
         [Request("debug_traceTransaction", (hash_, {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}}))]
     )
     answers = dict(read_round(endpoint, chain, script.reads).answers)
-    return Executed("", unhidden(trial, script.safe, answers), held_diff(traced, script.safe))
+    return Executed("", trial.unhidden(script.safe, answers), executed_diff(traced, script.safe))
 
 
 def mined(endpoint: Endpoint, hash_: str) -> dict[str, Json]:

@@ -74,6 +74,14 @@ def parse_diff(answer: Json | RpcError) -> StateDiff | Missing:
     return StateDiff({address: change for address, change in found.items() if change != AccountChange()})
 
 
+def executed_diff(traced: Json | RpcError, safe: Address) -> StateDiff | Missing:
+    """The changes of an execTransaction that took effect: a trace without the Safe's nonce in it traced another."""
+    diff = parse_diff(traced)
+    if isinstance(diff, StateDiff) and diff.slot(safe, NONCE_SLOT) is None:
+        return Missing("the node's trace does not show the Safe's nonce going up")
+    return diff
+
+
 def parse_side(side: Json) -> dict[Address, Account]:
     """One half of the answer; raises ValueError."""
     if not isinstance(side, dict):

@@ -10,9 +10,8 @@ from dataclasses import replace
 from incident_cli.chain.batch import exchange_at, head
 from incident_cli.chain.multicall import revert_reason
 from incident_cli.chain.simulate_multicall import simulate_multicall
-from incident_cli.chain.simulate_v1 import held_diff, unhidden
 from incident_cli.chain.simulation import ANSWERS_FALSE, NOTHING_CHANGES, NotSimulated, Script, Simulation, error_reason
-from incident_cli.chain.state_diff import StateDiff
+from incident_cli.chain.state_diff import StateDiff, executed_diff
 from incident_cli.chain.trial import Trial, answered_true
 from incident_cli.evm import Block, Missing, hex_bytes
 from incident_cli.text import plain
@@ -32,14 +31,14 @@ def simulate_by_trace(endpoint: Endpoint, chain: str, script: Script, trial: Tri
         before = script.whole(dict.fromkeys(script.targets, Missing("not read: the transaction fails")))
         fixed = (trial.not_exercised, before, script.undone(), at, NOTHING_CHANGES, trial.overridden)
         return Simulation("failed", TRACE, reason, *fixed)
-    diff = held_diff(traced, script.safe)
+    diff = executed_diff(traced, script.safe)
     shown = reads_of(endpoint, chain, script, at)
     return replace(
         shown,
         method=TRACE,
         not_exercised=(*trial.not_exercised, *(() if isinstance(diff, StateDiff) else ("state changes",))),
-        before=unhidden(trial, script.safe, shown.before),
-        after=unhidden(trial, script.safe, shown.after),
+        before=trial.unhidden(script.safe, shown.before),
+        after=trial.unhidden(script.safe, shown.after),
         diff=diff,
         overridden=trial.overridden,
     )
@@ -53,7 +52,7 @@ def reads_of(endpoint: Endpoint, chain: str, script: Script, at: Block) -> Simul
         missing = dict.fromkeys(script.targets, Missing(f"not read: {plain(problem, 300)}"))
         return Simulation("passed", TRACE, "", (), script.whole(missing), script.whole(missing), at)
     if shown.state == "failed":
-        return replace(shown, reason=f"execTransaction succeeds, but made in the Safe's place {shown.reason}")
+        return replace(shown, reason=f"{shown.reason} when made in the Safe's place, though execTransaction succeeds")
     return shown
 
 

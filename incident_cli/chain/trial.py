@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from incident_cli.abi import encode_call, parse_signature
+from incident_cli.chain.answers import Answer
 from incident_cli.chain.asks import RequestAt
 from incident_cli.chain.multicall import Target
 from incident_cli.chain.simulation import FALSE, TRUE
@@ -68,6 +69,10 @@ class Trial:
         if self.safe_tx_hash or not isinstance(read, CallRead):
             return False
         return read.to.lower() == safe.lower() and read.signature.selector == GET_THRESHOLD.selector
+
+    def unhidden(self, safe: Address, answers: Mapping[Read, Answer]) -> dict[Read, Answer]:
+        """The answers without those that an override falsifies."""
+        return {read: OVERRIDDEN_READ if self.hides(safe, read) else one for read, one in answers.items()}
 
     def transaction(self, safe: Address) -> dict[str, Json]:
         """As a node takes it."""
