@@ -59,10 +59,15 @@ def simulate_by_snapshot(endpoint: Endpoint, chain: str, script: Script, trial: 
 
 
 def require_development_chain(endpoint: Endpoint) -> None:
-    """NotSimulated unless the node says what only a development chain says."""
-    answers = endpoint.exchange([Request(one) for one in SELF_DESCRIPTIONS])
+    """NotSimulated unless the node says what only a development chain says, and mines what it is sent at once.
+
+    On one that mines later, a transaction that is left waiting would outlive the snapshot and be executed after it.
+    """
+    *answers, mines = endpoint.exchange([*(Request(one) for one in SELF_DESCRIPTIONS), Request("hardhat_getAutomine")])
     if not any(isinstance(one, dict) and one for one in answers):
         raise NotSimulated("the node is no development chain")
+    if mines is not True:
+        raise NotSimulated("the development chain does not mine at once")
 
 
 def between_snapshots(endpoint: Endpoint, chain: str, script: Script, trial: Trial) -> Executed:
@@ -113,7 +118,9 @@ def sent(endpoint: Endpoint, chain: str, script: Script, trial: Trial) -> Execut
     limit = quantity(block.get("gasLimit")) if isinstance(block, dict) else 0
     gas: dict[str, Json] = {"gas": hex(min(limit, MOST_GAS)), **FEES}
     hash_ = hash_text(done(endpoint, "eth_sendTransaction", {**transaction, **gas}))
-    receipt = mined(endpoint, hash_)
+    receipt = done(endpoint, "eth_getTransactionReceipt", hash_)
+    if not isinstance(receipt, dict):
+        raise NotSimulated("the development chain did not mine the transaction")
     if receipt.get("status") != "0x1" or int(called, 16) != 1:
         return Executed("execTransaction fails, or answers false", {}, NOTHING_CHANGES)
     (traced,) = endpoint.exchange(
@@ -121,15 +128,6 @@ def sent(endpoint: Endpoint, chain: str, script: Script, trial: Trial) -> Execut
     )
     answers = dict(read_round(endpoint, chain, script.reads).answers)
     return Executed("", trial.unhidden(script.safe, answers), executed_diff(traced, script.safe))
-
-
-def mined(endpoint: Endpoint, hash_: str) -> dict[str, Json]:
-    """The receipt, after a block was mined by hand where the node does not by itself; raises NotSimulated."""
-    for mine in ([], [Request("evm_mine")]):
-        *_, receipt = endpoint.exchange([*mine, Request("eth_getTransactionReceipt", (hash_,))])
-        if isinstance(receipt, dict):
-            return receipt
-    raise NotSimulated("the development chain did not mine the transaction")
 
 
 def done(endpoint: Endpoint, method: str, *params: Json) -> Json:

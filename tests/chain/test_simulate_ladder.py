@@ -343,9 +343,17 @@ def test_junk_is_never_a_simulation(junk: Any) -> None:
     assert ran(Paper(junk, junk, junk, junk, others=dict.fromkeys(WRITES, junk))).state != "passed"
 
 
-WRITES = ("anvil_nodeInfo", "evm_snapshot", "evm_revert", "eth_sendTransaction", "hardhat_setBalance", "evm_mine")
+WRITES = (
+    "anvil_nodeInfo",
+    "hardhat_getAutomine",
+    "evm_snapshot",
+    "evm_revert",
+    "eth_sendTransaction",
+    "hardhat_setBalance",
+)
 DEVELOPMENT: dict[str, Answered] = {
     "anvil_nodeInfo": {"hardFork": "Prague"},
+    "hardhat_getAutomine": True,
     "evm_snapshot": "0x0",
     "evm_revert": True,
     **dict.fromkeys(("hardhat_setStorageAt", "hardhat_setBalance", "hardhat_impersonateAccount"), True),
@@ -355,7 +363,9 @@ DEVELOPMENT: dict[str, Answered] = {
 }
 
 
-@pytest.mark.parametrize("broken", [one for one in DEVELOPMENT if one not in ("anvil_nodeInfo", "evm_snapshot")])
+@pytest.mark.parametrize(
+    "broken", [one for one in DEVELOPMENT if one not in ("anvil_nodeInfo", "hardhat_getAutomine", "evm_snapshot")]
+)
 @pytest.mark.parametrize("how", [GONE, None, "0x", {}], ids=["refused", "null", "empty", "object"])
 def test_whatever_breaks_on_a_development_chain_it_is_returned(broken: str, how: Answered) -> None:
     node = Paper(call=TRUE, others={**DEVELOPMENT, broken: how})

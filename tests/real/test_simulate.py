@@ -300,6 +300,18 @@ def test_a_development_chain_returns_after_a_failure_too(council: Council) -> No
         assert state(council) == guarded
 
 
+def test_a_development_chain_that_mines_later_is_never_written_to(council: Council) -> None:
+    council.anvil.rpc("evm_setAutomine", False)
+    try:
+        node, before = last_resort(council), state(council)
+        found = ran(council, council.call("pause_for_a_fee()", value=5), endpoint=node)
+    finally:
+        council.anvil.rpc("evm_setAutomine", True)
+    assert (found.state, "does not mine at once" in found.reason) == ("not-simulated", True)
+    council.anvil.mine()
+    assert state(council)[1:] == before[1:], "nothing was left waiting"
+
+
 def test_a_node_that_is_no_development_chain_is_never_written_to(council: Council) -> None:
     node = last_resort(council, "hardhat_metadata", "anvil_nodeInfo")
     found = ran(council, council.call("pause_for_a_fee()", value=5), endpoint=node)
