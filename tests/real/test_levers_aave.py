@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from incident_cli.errors import Refused
-from incident_cli.evm import Address, Missing
+from incident_cli.evm import Address, Missing, to_hex
 from incident_cli.levers.lever import Plan
 from tests.contracts.aave import LENT, PRICE, USDC, WETH, Aave, build_aave
 from tests.contracts.packages import Packages
@@ -167,6 +167,19 @@ def test_a_pool_admin_may_pull_all_but_the_pause_of_the_pool(aave: Aave, council
     assert "emergency_admin does not hold" in ground.refuses("pause_pool", aave.governance)
     with refuses_saying(NOT_EMERGENCY):
         aave.anvil.call(aave.governance, ground.plan("pause_pool", council.address).call)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_lever_changes_no_contract_but_those_it_says(
+    aave: Aave, council: Safe2of3, ground: Ground, name: str
+) -> None:
+    aave.grant_risk_admin()
+    made = ground.plan(name, council.address, **CASES[name].args)
+    call = {"from": council.address, "to": made.call.to, "data": to_hex(made.call.data)}
+    tracer = {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}}
+    changed = aave.anvil.rpc("debug_traceCall", call, "latest", tracer)["post"]
+    assert set(changed) - {council.address.lower()} == {aave.pool.lower()}
+    assert aave.pool in made.writes
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "pause_pool"])
