@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from incident_cli import __version__
-from incident_cli.cli import check, drill, explain, respond, runbook, streams
+from incident_cli.cli import check, drill, explain, lever, respond, runbook, streams
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.text import plain_lines
 
@@ -30,6 +30,7 @@ app.command("respond", epilog=respond.EXAMPLE, short_help="Respond to an inciden
 app.command("explain", epilog=explain.EXAMPLE, short_help="Explain a code, a kind of check or a verb.")(explain.explain)
 app.command("check", epilog=check.EXAMPLE, short_help="Judge a runbook's checks now.")(check.check)
 app.add_typer(runbook.app, name="runbook")
+app.add_typer(lever.app, name="lever")
 
 
 @app.callback(invoke_without_command=True)

@@ -26,7 +26,12 @@ COMMANDS: tuple[list[str], ...] = (
     ["runbook", "test"],
     ["runbook", "new"],
     ["runbook", "schema"],
+    ["lever"],
+    ["lever", "list"],
+    ["lever", "show"],
+    ["lever", "encode"],
 )
+ENCODE = ["--at", f"exchange=0x{'0' * 39}1", "--market", f"ETH-USD=0x{'11' * 32}", "--before", "market_paused=false"]
 HEAVY = ("web3", "eth_account", "safe_eth", "pydantic", "aiohttp", "eth", "eth_tester", "eth_abi", "urllib3")
 LOADED = """
 import json, sys
@@ -76,6 +81,9 @@ def loaded_by(arguments: list[str], home: Path) -> set[str]:
         ["check", "--help"],
         ["explain", "oracle_divergence"],
         ["runbook", "schema"],
+        ["lever", "list", "--protocol", "drill-exchange"],
+        ["lever", "show", "drill-exchange.pause_market"],
+        ["lever", "encode", "drill-exchange.pause_market", *ENCODE],
         ["runbook", "list"],
         ["runbook", "show", "oracle-divergence"],
         ["runbook", "validate", *sorted(str(path) for path in (ROOT / "runbooks").glob("*.yaml"))],
