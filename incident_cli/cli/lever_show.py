@@ -146,8 +146,8 @@ def show_encoded(printer: Printer, found: Encoded) -> None:
     """The calls, what must be seen after them, the way back, and what nobody has checked."""
     for one in found.calls:
         show_call(printer, one)
-    for one in found.plan.expect:
-        printer.line(f"{'must show':<{LABEL}}{one.label} == {shown(one.value)}", hanging=LABEL)
+    for must in found.plan.expect:
+        printer.line(f"{'must show':<{LABEL}}{must.label} == {shown(must.value)}", hanging=LABEL)
     if found.satisfied:
         printer.line("By the values given it stands already: nothing would need to be done.", "yellow")
     printer.line()

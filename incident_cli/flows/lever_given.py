@@ -59,9 +59,13 @@ class Given:
 
     def by(self) -> Address:
         """Who makes the call; nobody where it does not matter."""
-        given = {} if self.order.by is None else {"by": self.order.by}
-        found: Address = self.each("--by", given, lambda _, text: parse_address(text)).get("by", ZERO)
-        return found
+        if self.order.by is None:
+            return ZERO
+        try:
+            return parse_address(self.order.by)
+        except ValueError as problem:
+            self.wrong.append(f"--by {plain(self.order.by, SHOWN)}: {plain(problem)}")
+            return ZERO
 
     def args(self) -> dict[str, object]:
         """The arguments by name, defaults included, in the order of the protocol file."""

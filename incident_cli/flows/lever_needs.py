@@ -61,7 +61,8 @@ def own_slots(definition: LeverDefinition) -> Iterator[str]:
 def filled(definition: LeverDefinition, asked: Mapping[str, ReadDefinition]) -> Iterator[str]:
     """The parameters that no `with` gives: an argument or a slot of that name fills them."""
     every: list[tuple[Signature, Mapping[str, object]]] = [(definition.call, definition.with_)]
-    every += [(one.call, one.with_) for one in (*definition.first, *asked.values())]
+    every += [(one.call, one.with_) for one in definition.first]
+    every += [(one.call, one.with_) for one in asked.values()]
     if definition.undo is not None:
         every.append((definition.undo.call or definition.call, definition.undo.with_))
     return (one.name for call, given in every for one in call.inputs if one.name not in given)

@@ -18,7 +18,6 @@ from incident_cli.flows.lever_catalog import NamedLever
 from incident_cli.flows.lever_given import EncodeOrder, Given
 from incident_cli.flows.lever_needs import needs_of
 from incident_cli.flows.proposal import PlannedCall, show
-from incident_cli.flows.steps.contain_step import planned_calls
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan, calls_of, expected, undo_of
 from incident_cli.levers.pull import Pull, Standing
@@ -41,7 +40,12 @@ class Encoded:
     @property
     def calls(self) -> list[PlannedCall]:
         """What must come first, then the lever's own call."""
-        return list(planned_calls(self.plan))
+        own, label = self.lever.definition, self.plan.pull.label
+        first = [
+            PlannedCall(one, f"first {one.signature.name}", f"Must come before {label}.")
+            for one in self.plan.calls[:-1]
+        ]
+        return [*first, PlannedCall(self.plan.call, label, own.does, own.traps)]
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -60,7 +64,7 @@ class Encoded:
     def undo(self) -> PlannedCall | None:
         """The call of the way back, or None where there is none."""
         undo = self.plan.undo
-        return undo and PlannedCall(undo.call, f"undo {self.plan.pull.label}", UNDO_WORDS)
+        return None if undo is None else PlannedCall(undo.call, f"undo {self.plan.pull.label}", UNDO_WORDS)
 
     @property
     def undo_by(self) -> str:

@@ -200,7 +200,7 @@ def test_what_stands_already_is_said(tmp_path: Path) -> None:
         ([*PAUSE, *GIVEN, "--arg", "market"], ("--arg 'market' is not NAME=VALUE", "next:")),
         ([*PAUSE, *GIVEN, "--at", f"exchange={EXCHANGE}"], ("names one twice", "next:")),
         ([*PAUSE, "--at", f"exchange={EXCHANGE.lower()}", *GIVEN[2:]], ("the checksum is wrong", EXCHANGE)),
-        ([*PAUSE, *GIVEN, "--by", BY.swapcase().replace("0X", "0x")], ("--by by=", "the checksum is wrong")),
+        ([*PAUSE, *GIVEN, "--by", BY.swapcase().replace("0X", "0x")], ("--by 0x", "the checksum is wrong")),
         ([*PAUSE, *GIVEN[:-1], "market_paused=maybe"], ("it must be true or false",)),
         ([*PAUSE, *GIVEN, "--arg", "\x1b]52;c;aGk=\x07=\u202e"], ("<U+001B>]52;c;aGk=<U+0007>=<U+202E>: unknown",)),
         ([*PAUSE, *GIVEN[:3], f"ETH-USD={'9' * 50_000}", *GIVEN[4:]], ("32 bytes are 0x and 64 hex digits",)),

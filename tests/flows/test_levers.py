@@ -244,7 +244,7 @@ def test_everything_wrong_is_named_at_once() -> None:
         "--arg rate=1: unknown here; known: capacity, per",
         "--before withdrawal_capacity=-1",
         "--before guardian=",
-        "--by by=0x12: an address is 0x and 40 hex digits",
+        "--by 0x12: an address is 0x and 40 hex digits",
         "--market eth usd=",
         "32 bytes are 0x and 64 hex digits",
         "--token DAI=78: a token has 0 to 77 decimals",
