@@ -13,7 +13,8 @@ from pathlib import Path
 from incident_cli.abi import decode, encode, encode_call, parse_signature
 from incident_cli.drills.artefacts import canonical_type
 from incident_cli.drills.engine_values import Reverted
-from incident_cli.evm import Address, Call, hex_bytes
+from incident_cli.evm import Address, Call, hex_bytes, keccak
+from incident_cli.levers.lever import Plan
 from incident_cli.safe.batch import fold
 from incident_cli.safe.contracts import EXEC_TRANSACTION, NONCE
 from incident_cli.safe.hashes import hash_transaction
@@ -105,10 +106,10 @@ class Stage:
         receipt = self.chain.send(to, data, GAS).receipts[0]
         assert receipt.status == 1, "it works when it is tried, and reverts when it is mined: out of gas?"
 
-    def view(self, made: Call) -> object:
-        """The first output of a view; the call's signature has `returns (…)`."""
+    def view(self, made: Call, by: Address = STRANGER) -> object:
+        """The first output of a view that `by` asks; the call's signature has `returns (…)`."""
         outputs = made.signature.output_types
-        return decode(outputs, self.chain.engine.call(made.to, made.data))[0]
+        return decode(outputs, self.chain.engine.call(made.to, made.data, sender=by))[0]
 
     def refuses(self, made: Call, by: Address = STRANGER, *, saying: str = "") -> None:
         """The contract reverts when `by` makes the call: with `saying` as a text, or as a custom error `Name(type)`."""
@@ -135,6 +136,23 @@ def worded(problem: Reverted) -> str:
     return f"0x{problem.data.hex()} {problem}"
 
 
-def selector(error: str) -> bytes:
-    """The first four bytes of a custom error; nothing where the text is none."""
-    return parse_signature(error).selector if error.endswith(")") else b"no selector"
+def selector(canonical: str) -> bytes:
+    """The first four bytes of the hash of a function's or an error's canonical form."""
+    return keccak(canonical.encode())[:4]
+
+
+def stopped(stage: Stage, ground: Ground, lever: str, by: Safe, protected: Call, saying: str, **args: object) -> Plan:
+    """The lever pulled: the operation worked before, is refused after, and pulling it again is left out."""
+    stage.act(protected)
+    made = ground.pull(lever, by.address, stage.together(by), **args)
+    stage.refuses(protected, stage.anyone, saying=saying)
+    if made.pull.definition.satisfied is not None:
+        assert ground.plan(lever, by.address, **args).satisfied
+    return made
+
+
+def only_for(stage: Stage, ground: Ground, lever: str, by: Safe, saying: str, **args: object) -> None:
+    """A stranger is refused by the protocol file, and by the contract for its own reason."""
+    assert "does not hold the role" in ground.refuses(lever, STRANGER, **args)
+    for one in ground.plan(lever, by.address, **args).calls:
+        stage.refuses(one, saying=saying)
