@@ -39,8 +39,7 @@ def needs_of(lever: NamedLever) -> Needs:
     asked = {name: one for name, one in protocol.reads.items() if name in definition.expect}
     mentioned = names | {one for read in asked.values() for one in read.fixed_names}
     wanted = {one.removeprefix("before.") for one in definition.satisfied.names} if definition.satisfied else set()
-    soft = {*mentioned, *filled(definition, asked)} - set(definition.args)
-    slots = {*own_slots(definition), *(one.on for one in asked.values()), *soft}
+    slots = {*own_slots(definition), *(one.on for one in asked.values()), *mentioned, *filled(definition, asked)}
     return Needs(
         tuple(name for name, one in definition.args.items() if one.default is None),
         tuple(one for one in protocol.slots if one in slots),

@@ -54,6 +54,7 @@ levers:
     with: {limit: ["True", "min(rate, before.limit)"], steps: before.steps}
     expect: {limit: "min(rate, before.limit)"}
     writes: [rates, pool]
+    satisfied: "limit <= rate and by != pool"
     undo: {by: same, with: {limit: ["True", before.limit], steps: before.steps}}
     role: {when: "guardian == by"}
   watch:
@@ -189,6 +190,13 @@ def test_what_only_an_optional_read_tells_is_unknown_without_it() -> None:
     assert encode(lever, replace(order_for(lever), before={"shut_down": "true"})).satisfied is True
 
 
+def test_whether_it_stands_is_unknown_without_who_makes_the_call(folder: Path) -> None:
+    lever = own(folder, "slow_down")
+    assert encode(lever, SLOW_DOWN).satisfied is None
+    assert encode(lever, replace(SLOW_DOWN, by=COUNCIL)).satisfied is True
+    assert encode(lever, replace(SLOW_DOWN, by=POOL)).satisfied is False
+
+
 @pytest.mark.parametrize("lever", sound_levers(), ids=lambda one: one.full_name)
 def test_every_lever_of_the_catalogue_is_encoded_from_what_it_says_it_needs(lever: NamedLever) -> None:
     found = encode(lever, order_for(lever))
@@ -250,6 +258,7 @@ def test_everything_wrong_is_named_at_once() -> None:
         "--token DAI=78: a token has 0 to 77 decimals",
     ):
         assert said in message, message
+    assert "--arg capacity" not in message, "its token is missing, nothing about it is wrong"
     assert hint == "add --token USDC=DECIMALS --before withdrawal_period=UINT256"
 
 
