@@ -18,6 +18,7 @@ from incident_cli.runbook.abi_names import Names, comment, quoted, review
 READ_LIMIT, LEVER_LIMIT = 200, 40
 SIMPLE = re.compile(r"bool|address|string|u?int[0-9]{1,3}|bytes[0-9]{1,2}")
 KEY_TYPES = {"bytes32": "market", "address": "address"}
+NOT_TRIED = "It was recognised by its name alone, and nobody has tried it yet."
 HAS_ROLE = "hasRole(bytes32 role, address account) returns (bool)"
 
 
@@ -229,6 +230,8 @@ class Writer:
         yield review("does it change any other contract? Then give that one a slot, and name it here", 4)
         yield f"    writes: [{self.slot}]"
         yield from self.role_lines(lever)
+        yield review("what else must be known before it is pulled? Replace this once it has been tried", 4)
+        yield f"    traps: [{quoted(NOT_TRIED)}]"
 
     def does(self, lever: StubLever) -> str:
         """What is known of it without the source."""

@@ -126,7 +126,7 @@ def proof(slot: str, lever: StubLever) -> str:
     return f"{read} <= {lever.limit}" if lever.limit else f"{read} == True"
 
 
-def test_text(first: First) -> str:
+def cases_text(first: First) -> str:
     """The runbook's tests: quiet, firing, unknown, and walks to the end and to a false alarm."""
     return "\n".join([*test_top(first), "cases:", *test_cases(first)]) + "\n"
 
