@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from incident_cli.flows.init import Initialised, InitOrder
 
 EXAMPLE = "Example: incident init --chain 1 --rpc URL --safe 0x… --contract vault=0x…"
+LABELS = {
+    "runbook validate": "check what you wrote",
+    "runbook test": "test it, offline",
+    "preflight": "ask whether the Safe could act now",
+    "drill": "rehearse it on a copy of the chain",
+}
 Contracts = Annotated[list[str] | None, typer.Option("--contract", metavar="NAME=0x…", help="A contract; repeatable.")]
 Abis = Annotated[
     list[str] | None, typer.Option("--abi", metavar="[NAME=]FILE", help="Its ABI: an artefact or a bare array.")
@@ -74,7 +80,9 @@ def show(printer: Printer, done: Initialised) -> None:
     for path, count in Counter(one.file for one in done.review).items():
         printer.line(f"  answer what is marked REVIEW in {path}: {count} line{'s' if count > 1 else ''}", hanging=4)
     for command in done.next:
-        if command.startswith("incident "):
-            printer.command("then", command.removeprefix("incident "))
-        else:
+        words = command.removeprefix("incident ")
+        label = next((label for start, label in LABELS.items() if words.startswith(start)), None)
+        if label is None:
             printer.line(f"  {command}")
+        else:
+            printer.command(f"  {label}", words)

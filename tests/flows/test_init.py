@@ -286,6 +286,28 @@ def test_the_command_s_exit_codes(served: ServedWorld, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_people_are_told_what_was_written_and_what_comes_next_in_order(served: ServedWorld, tmp_path: Path) -> None:
+    at, url = served.world.addresses, served.nodes[0].url
+    given = ["--safe", at.council, "--contract", f"exchange={at.exchange}", "--abi", str(ABI)]
+    words = ["init", "--chain", str(CHAIN_ID), "--rpc", url, *given]
+    first, second = (run(words, tmp_path, cwd=tmp_path) for _ in range(2))
+    assert (first.code, first.out, second.code, second.out) == (0, "", 0, "")
+    steps = ["2 of 3 owners", "written: ", "next, in order", "REVIEW in protocols/exchange.yaml: "]
+    steps += ["runbook validate", "runbook test", "incident preflight", "incident drill"]
+    places = [first.err.index(one) for one in steps]
+    assert places == sorted(places)
+    assert "written: " not in second.err
+    assert second.err.count("there already; left as it is: ") == 4
+
+
+def test_the_examples_of_contacts_load_once_they_are_no_comments(served: ServedWorld, tmp_path: Path) -> None:
+    initialise(order(served, tmp_path))
+    path = tmp_path / f"deployments/chain-{CHAIN_ID}.yaml"
+    path.write_text(re.sub(r"(?m)^# (contacts:|  - )", r"\1", path.read_text()))
+    deployment, _ = load_deployment(path)
+    assert {one.owner for one in deployment.contacts} == {one.address for one in served.world.council_owners}
+
+
 def test_contracts_and_abis_as_they_are_given() -> None:
     one, two = "0x1111111111111111111111111111111111111111", "0x2222222222222222222222222222222222222222"
     contracts = parse_contracts([f"Lending_Pool={one}", f"vault={two}"])
