@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,12 @@ import pytest
 
 from incident_cli.abi import selector_of
 from incident_cli.checks.contract_state import PROXY_SLOTS
+from incident_cli.document import parse_document
 from incident_cli.evm import Address
 from incident_cli.protocols.catalog import SHIPPED, Catalog
+from incident_cli.protocols.protocol import protocol_of
+from incident_cli.runbook.abi_file import ABI_LIMIT, ContractAbi, parse_abi
+from incident_cli.runbook.abi_stub import Origin, stub
 from incident_cli.runbook.bind import bind
 from incident_cli.runbook.deployment import load_deployment
 from incident_cli.runbook.load import load_runbook
@@ -214,3 +219,20 @@ def test_a_lever_of_one_file_written_by_hand_pauses_through_the_safe(stage: Stag
     (tmp_path / "protocols" / "our-coin.yaml").write_text(BY_HAND)
     assert "our-coin" not in Catalog().names()
     stage.stops_and_goes_on(stage.ground(tmp_path, "our-coin"), "stop")
+
+
+def test_every_abi_of_the_packages_gives_a_protocol_file_that_loads(packages: Packages) -> None:
+    found, levers = 0, set()
+    for path in sorted(packages.path("").rglob("*.json")):
+        content = path.read_bytes() if path.stat().st_size <= ABI_LIMIT else b""
+        abi = ContractAbi(())
+        with suppress(ValueError):  # other JSON that only speaks of ABIs
+            abi = parse_abi(content)
+        if abi.functions:
+            written = stub(abi, Origin("vault", path.name))
+            protocol, document = protocol_of(parse_document(written.text.encode(), path.name))
+            assert protocol is not None, document.report()
+            levers |= {one.found.call.signature.canonical for one in written.levers}
+            found += 1
+    assert found > 500
+    assert levers >= {"pause()", "setPaused(bool)", "setMarketPaused(address,bool)", "setGlobalPaused(bool)"}
