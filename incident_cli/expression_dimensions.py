@@ -79,6 +79,7 @@ PARAMETERS: Mapping[str, Type] = {
     "amount": AMOUNT_OF_ANY_TOKEN,
     "address": ADDRESS,
     "bytes32": replace(BYTES, size=32),
+    "bytes16": replace(BYTES, size=16),
 }
 UNITS: Mapping[str, Type] = {"bps": BPS, "seconds": SECONDS, "time": TIME, "number": NUMBER}
 COUNTED = re.compile(r"u?int[0-9]{1,3}")

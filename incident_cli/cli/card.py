@@ -39,23 +39,29 @@ def card_rows(card: Card) -> Iterator[Row]:
     """Every row of a card: label, value, style."""
     for number, call in enumerate(card.calls, 1):
         yield from call_rows(f"call {number} of {len(card.calls)}", call)
-    for dropped in card.dropped:
-        yield "dropped", dropped, "yellow"
-    yield "Safe", card.safe, ""
-    yield "signers", f"{card.threshold} of {len(card.owners)} owners:", ""
-    for owner in card.owners:
-        yield "", owner, ""
-    yield "chain, nonce", f"{card.chain_id}, {card.nonce}", ""
-    for name, value in card.hashes.items():
+    yield from labelled(
+        ("dropped", card.dropped, "yellow"),
+        ("meanwhile", card.blast, "yellow"),
+        ("ends", card.lapses, "yellow"),
+        ("reopening", [card.reopening] if card.reopening else [], "yellow"),
+        ("Safe", [card.safe], ""),
+        ("signers", [f"{card.threshold} of {len(card.owners)} owners:"], ""),
+        ("", card.owners, ""),
+        ("chain, nonce", [f"{card.chain_id}, {card.nonce}"], ""),
+        ("will show", card.shows, ""),
+        ("stays", card.unchanged, ""),
+        ("simulation", [card.simulation], "green" if card.simulated else "bold red"),
+        ("OVERRULED", card.overrides, "bold red"),
+        ("agreed by", [", ".join(card.agreed_by)], ""),
+    )
+    for name, value in card.hashes.items():  # last: they stand beside the question on a small screen
         yield hash_row(name, value)
-    yield "agreed by", ", ".join(card.agreed_by), ""
-    yield "simulation", card.simulation, "green"
-    for shown in card.shows:
-        yield "will show", shown, ""
-    for unchanged in card.unchanged:
-        yield "stays", unchanged, ""
-    if card.reopening:
-        yield "reopening", card.reopening, "yellow"
+
+
+def labelled(*groups: tuple[str, Sequence[str], str]) -> Iterator[Row]:
+    """A row for each value, with the label and style of its group."""
+    for label, values, style in groups:
+        yield from ((label, one, style) for one in values)
 
 
 def hash_row(name: str, value: str) -> Row:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from incident_cli.chain.execution import Execution
+from incident_cli.chain.simulate import Simulation
 from incident_cli.errors import NotProven, Waiting
-from incident_cli.evm import Block
+from incident_cli.evm import Block, CallRead, Missing
 from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
-from incident_cli.flows.proposal import Proposal, prove, show
+from incident_cli.flows.proposal import Override, Proposal, prove, show
+from incident_cli.flows.pulling import lapse_words
 from incident_cli.flows.session import Session, SkipStep
 from incident_cli.incident.events import Event, Kind, block_from_json, block_to_json, last
 from incident_cli.levers.expectation import Expectation
 from incident_cli.runbook.model import Step
 
+NOT_SEEN = Missing("the simulation did not show it")
 STILL_NOT_PROVEN = (
     ("stop", "leave the incident here; resume to look again"),
     ("leave", "leave this step behind: it counts as skipped, never as contained"),
@@ -28,7 +32,8 @@ class Draft:
     """A prepared proposal with what else is shown and remembered: undo records, dropped calls, the reopening.
 
     `request` says what is to be typed where the phrase itself is not to be read off the question; `bound` are the
-    values found by checks that the calls take.
+    values found by checks that the calls take. `blast` says who loses what meanwhile, `lapses` the reads of when it
+    ends by itself, and `levers` are those whose effect it brings about.
     """
 
     proposal: Proposal
@@ -39,6 +44,9 @@ class Draft:
     undo: list[dict[str, object]] = field(default_factory=list)
     request: str = ""
     bound: Mapping[str, str] = field(default_factory=dict)
+    blast: tuple[str, ...] = ()
+    lapses: tuple[tuple[str, CallRead], ...] = ()
+    levers: list[dict[str, object]] = field(default_factory=list)
 
 
 def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
@@ -69,6 +77,9 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
         dropped=list(made.dropped),
         reopening=made.reopening,
         bound=dict(made.bound),
+        blast=list(made.blast),
+        lapses=[Expectation(label, read, 0).to_json() for label, read in made.lapses],
+        levers=made.levers,
     )
     session.screen.card(card_of(session, made))
     prompt = Prompt(
@@ -87,7 +98,7 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
 def card_of(session: Session, made: Draft) -> Card:
     """What is shown before confirming."""
     proposal, simulation = made.proposal, made.proposal.simulation
-    without = ", ".join(simulation.not_exercised)
+    after = simulation.after
     return Card(
         title=made.title,
         safe=proposal.safe.address,
@@ -104,11 +115,29 @@ def card_of(session: Session, made: Draft) -> Card:
             "calldata digest": f"{proposal.hashes.calldata_digest} ({proposal.hashes.calldata_bytes} bytes)",
         },
         agreed_by=("incident", "safe-eth-py", "the Safe itself"),
-        simulation=f"{simulation.state} by {simulation.method}" + (f"; not exercised: {without}" if without else ""),
+        simulation=simulation_words(simulation),
+        simulated=simulation.state == "passed",
+        overrides=[override_words(one) for one in proposal.overrides],
+        blast=made.blast,
+        lapses=[lapse_words(label, after.get(read, NOT_SEEN)) for label, read in made.lapses],
         shows=[described(one) for one in proposal.expect],
         unchanged=[described(one) for one in proposal.unchanged],
         reopening=made.reopening,
     )
+
+
+def simulation_words(simulation: Simulation) -> str:
+    """`passed by eth_simulateV1; taken as given: …; not exercised: signatures`."""
+    given = f"; taken as given: {', '.join(simulation.overridden)}" if simulation.overridden else ""
+    without = f"; not exercised: {', '.join(simulation.not_exercised)}" if simulation.not_exercised else ""
+    reason = f": {simulation.reason}" if simulation.state == "not-simulated" else ""
+    return f"{simulation.state} by {simulation.method}{reason}{given}{without}"
+
+
+def override_words(one: Override) -> str:
+    """An overruled objection and who overruled it."""
+    people = "; ".join(f"{name}: {reason}" for name, reason in one.people)
+    return f"{one.code}: {one.message} (overruled by {people})"
 
 
 def described(one: Expectation) -> str:
@@ -142,10 +171,28 @@ def prove_leg(session: Session, leg: Leg) -> Block:
         leg.record(session, Kind.FAILED, problem=problem.message)
         leave_if_asked(session, leg.step, leg.events, problem)
         raise
-    leg.record(session, Kind.PROVEN, block, proof_block=block_to_json(block))
+    lapses = lapsing(session, leg)
+    leg.record(session, Kind.PROVEN, block, proof_block=block_to_json(block), lapses=lapses, due=due_at(leg, block))
     for one in expectations[: len(proposal["expect"])]:
         session.screen.say(f"block {block.number} shows {described(one)}", "good")
+    for lapse in lapses:
+        session.screen.say(f"it ends {lapse_words(lapse['label'], lapse['at'])}", "warn")
     return block
+
+
+def lapsing(session: Session, leg: Leg) -> list[dict[str, Any]]:
+    """When the effect ends by itself, as the chain says now: unix seconds, None where it cannot be read."""
+    asked = [Expectation.from_json(one) for one in leg.plan.data.get("lapses", ())]
+    snapshot = session.snapshot([one.read for one in asked]) if asked else None
+    values = [(one.label, snapshot.value(one.read)) for one in asked if snapshot is not None]
+    return [{"label": label, "at": None if isinstance(value, Missing) else value} for label, value in values]
+
+
+def due_at(leg: Leg, proven: Block) -> int | None:
+    """Until when what was pulled may last by the deployment's authority (unix seconds), from its execution on."""
+    lasting = [one["longest"] for one in leg.plan.data.get("levers", ()) if one["longest"] is not None]
+    since = executed_at(leg) or proven
+    return since.timestamp + min(lasting) if lasting else None
 
 
 def executed_at(leg: Leg) -> Block | None:

@@ -11,13 +11,15 @@ from incident_cli.chain.execution import Execution, count_executions, execution_
 from incident_cli.errors import NotProven, Refused, Unread, Waiting
 from incident_cli.evm import Block
 from incident_cli.flows.leg import Leg
-from incident_cli.flows.proposal import read_safe
+from incident_cli.flows.preparing import read_safe
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Kind, block_to_json
+from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.transaction import SafeTx
 
 FILE_SCHEMA = "incident.proposal/v1"
+REOPENING_SCHEMA = "incident.reopening/v1"
 FILE_CAP = 4 * 1024 * 1024
 
 
@@ -29,6 +31,9 @@ class Delivery(Protocol):
 
         Raises Waiting where others must act first.
         """
+
+    def keep_reopening(self, session: Session, step: ContainStep) -> None:
+        """Keep the prepared way back of a containment where its people will find it."""
 
 
 class Replaced(Exception):
@@ -45,7 +50,7 @@ class FileDelivery:
         """The evidence once the chain has it; until then the file, and Waiting for signatures."""
         proposal = leg.proposal
         tx = SafeTx.from_json(proposal["safe_tx"])
-        state = read_safe(session, tx.safe)
+        state = read_safe(session.reader, tx.safe)
         if leg.find(Kind.EXPORTED) is None and state.nonce != tx.nonce:
             raise Replaced(f"the Safe {tx.safe} moved on to nonce {state.nonce} while {tx.nonce} was being confirmed")
         if state.nonce <= tx.nonce:
@@ -60,6 +65,15 @@ class FileDelivery:
         if leg.find(Kind.SUBMITTED) is None:
             leg.record(session, Kind.SUBMITTED, transaction_hash=sent, by="others")
         return execution_of(endpoint, chain, tx.safe, hash_, sent)
+
+    def keep_reopening(self, session: Session, step: ContainStep) -> None:
+        """Write `reopening-STEP.json`: the undo calls, what must still stand for them, and by whom they are made."""
+        made = reopening_document(session, step)
+        if made is not None:
+            name = f"reopening-{step.id}-{session.attempt}.json"
+            path = self.directory / name
+            path = path if path.exists() else write_proposal(self.directory, name, made)
+            session.screen.say(f"the way back is prepared: {path}", "good")
 
     def require_others(self, session: Session, leg: Leg, spent: int) -> None:
         """Raise Unread unless the node shows who spent the nonces: a node without the events proves nothing."""
@@ -100,6 +114,23 @@ class FileDelivery:
             "signatures",
             f"owners sign {self.directory / (proposal['safe_tx_hash'] + '.json')}",
         )
+
+
+def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | None:
+    """The way back of a contain step from the values recorded before it; None where there is none."""
+    plans = [one for one in session.events if one.kind is Kind.PLANNED and one.step == step.id]
+    undo = [record for plan in plans if plan.attempt == session.attempt for record in plan.data["undo"]]
+    if not undo:
+        return None
+    return {
+        "schema": REOPENING_SCHEMA,
+        "incident": session.recorder.incident,
+        "step": step.id,
+        "market": session.bound.market.name,
+        "calls": [in_order(one) for one in reversed(undo)],
+        "reopening": str(plans[-1].data["reopening"]),
+        "version": __version__,
+    }
 
 
 def document(session: Session, leg: Leg) -> dict[str, Any]:

@@ -116,6 +116,10 @@ class Card:
     shows: Sequence[str]
     unchanged: Sequence[str]
     reopening: str
+    simulated: bool = True
+    overrides: Sequence[str] = ()
+    blast: Sequence[str] = ()
+    lapses: Sequence[str] = ()
 
 
 class Screen(Protocol):

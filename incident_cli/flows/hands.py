@@ -14,6 +14,7 @@ from incident_cli.evm import Address, hex_bytes, keccak, to_hex
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Event, Kind
+from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.contracts import EXEC_TRANSACTION
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.signatures import check, pack
@@ -37,6 +38,9 @@ class RehearsedHands:
         hash_ = sent.data["transaction_hash"] if sent else self.send(session, leg, hex_bytes(intent.data["raw"]))
         safe, safe_tx_hash = Address(leg.proposal["safe_tx"]["safe"]), leg.proposal["safe_tx_hash"]
         return execution_of(session.reader.endpoint, session.reader.chain, safe, safe_tx_hash, hash_)
+
+    def keep_reopening(self, session: Session, step: ContainStep) -> None:
+        """Nothing: the record holds it."""
 
     def owners_of(self, safe: Address) -> Sequence[Account]:
         """The rehearsed owners of a Safe of this world."""

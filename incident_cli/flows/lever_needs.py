@@ -106,7 +106,8 @@ def snippet(lever: NamedLever) -> list[str]:
         f"  - id: {lever.name}",
         "    contain:",
         "      by: council",
-        f"      calls: [{pulled(slot, lever)}]",
+        "      calls:",
+        *f"        - {pulled(slot, lever)}".splitlines(),
         f"    confirm: {{type: {json.dumps(confirmation(lever), ensure_ascii=False)}}}",
         "    deadline: 15m",
     ]

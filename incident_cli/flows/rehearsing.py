@@ -23,15 +23,16 @@ from incident_cli.document import Items, Node, Text
 from incident_cli.evm import Address, CallRead, keccak
 from incident_cli.flows.desk import Answer, Card, Header, Prompt, Reply, Skip, Stop
 from incident_cli.flows.leg import Leg
-from incident_cli.flows.proposal import SAFE_READS, PlannedCall, Proposal, call_from_json, read_safe, require_harmless
-from incident_cli.flows.reopening import OPERATION, READY, SCHEDULE
+from incident_cli.flows.preparing import read_safe, require_harmless
+from incident_cli.flows.proposal import SAFE_READS, Proposal, Wanted, call_from_json
 from incident_cli.flows.series_chain import SeriesReader
 from incident_cli.flows.session import Session
 from incident_cli.journal.record import FIRST_PREV, Record
 from incident_cli.journal.store import Journal
+from incident_cli.levers.delay import OPERATION, READY, SCHEDULE
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
-from incident_cli.runbook.model import Step
+from incident_cli.runbook.model import ContainStep, Step
 from incident_cli.safe.batch import fold
 from incident_cli.safe.contracts import MULTISEND_CODE_HASHES
 from incident_cli.safe.hashes import hash_transaction
@@ -48,22 +49,15 @@ class SeriesHands:
     calls: list[str] = field(default_factory=list)
     labels: dict[str, list[str]] = field(default_factory=dict)
 
-    def prepare(
-        self,
-        session: Session,
-        safe: Address,
-        calls: Sequence[PlannedCall],
-        expect: Sequence[Expectation],
-        unchanged: Sequence[Expectation],
-    ) -> Proposal:
+    def prepare(self, session: Session, step: Step, wanted: Wanted) -> Proposal:
         """Folded, inspected and hashed by our own code; raises Refused where the transaction would be dangerous."""
-        state, raw = read_safe(session, safe), [one.call for one in calls]
-        tx = fold(raw, chain_id=session.reader.chain_id, safe=safe, version=state.version, nonce=state.nonce)
+        state, raw = read_safe(session.reader, wanted.safe), [one.call for one in wanted.calls]
+        tx = fold(raw, chain_id=session.reader.chain_id, safe=wanted.safe, version=state.version, nonce=state.nonce)
         require_harmless(tx, raw, session.reader.chain_id, state, MULTISEND_CODE_HASHES.get(tx.to))
         hashes = hash_transaction(tx)
-        self.labels[hashes.safe_tx_hash] = [one.label for one in calls]
+        self.labels[hashes.safe_tx_hash] = [one.label for one in wanted.calls]
         simulation = Simulation("not-simulated", "", NOT_SIMULATED)
-        return Proposal(state, tx, hashes, tuple(calls), tuple(expect), tuple(unchanged), simulation)
+        return Proposal(state, tx, hashes, wanted.calls, wanted.expect, wanted.unchanged, simulation)
 
     def deliver(self, session: Session, leg: Leg) -> Execution:
         """One block later the chain shows what is expected of the calls."""
@@ -77,6 +71,9 @@ class SeriesHands:
             self.schedule(session, record)
         self.calls += self.labels[proposal["safe_tx_hash"]]
         return Execution(True, 1, "success", block)
+
+    def keep_reopening(self, session: Session, step: ContainStep) -> None:
+        """Nothing: the record holds it."""
 
     def schedule(self, session: Session, record: Mapping[str, str]) -> None:
         """A time-lock that was given an operation says when it is ready."""

@@ -1,31 +1,20 @@
-"""The way back: when a containment can be undone at the earliest, by whom, and the calls of a time-lock."""
+"""The way back: when a containment can be undone at the earliest, and by whom."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
 
-from incident_cli.abi import encode, parse_signature
 from incident_cli.binding import Given
-from incident_cli.evm import Address, Call, CallRead, keccak
-from incident_cli.flows.proposal import PlannedCall, demand
+from incident_cli.flows.preparing import demand
 from incident_cli.flows.session import Session
-from incident_cli.levers.expectation import Expectation
+from incident_cli.levers.delay import Delay
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import ContainStep, RestoreStep
 from incident_cli.units import DURATION, format_duration, parse_duration
 
-SCHEDULE = parse_signature(
-    "schedule(address target, uint256 value, bytes data, bytes32 predecessor, bytes32 salt, uint256 delay)"
-)
-EXECUTE = parse_signature("execute(address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt)")
-OPERATION = ("address", "uint256", "bytes", "bytes32", "bytes32")
-NO_PREDECESSOR = bytes(32)
-WAITING, READY, DONE = 1, 2, 3  # TimelockController.OperationState
-SCHEDULED = (WAITING, READY, DONE)
-STATE_WORDS = "1 waiting, 2 ready, 3 done"
 LAST_MOMENT = 253_402_300_799  # 9999-12-31 23:59:59 UTC, the last that has a date
 
 
@@ -95,39 +84,7 @@ def delay_of(session: Session, timelock: BoundSlot) -> int:
     return cast(int, demand("the time-lock's delay", session.reader.read([read]).value(read)))
 
 
-def operation_id(call: Call, salt: bytes) -> bytes:
-    """keccak256(abi.encode(target, value, data, predecessor, salt)), as TimelockController.hashOperation."""
-    return keccak(encode(OPERATION, (call.to, call.value, call.data, NO_PREDECESSOR, salt)))
-
-
-def schedule_call(timelock: Address, undo: PlannedCall, salt: bytes, delay: int) -> PlannedCall:
-    """The call that schedules an undo."""
-    call = undo.call
-    args = (call.to, call.value, call.data, NO_PREDECESSOR, salt, delay)
-    words = f"Schedules for {format_duration(delay)} from now: {carried(undo)}. {undo.plain}"
-    return PlannedCall(Call(timelock, SCHEDULE, args), f"schedule {undo.label}", words)
-
-
-def execute_call(timelock: Address, undo: PlannedCall, salt: bytes) -> PlannedCall:
-    """The call that carries out a scheduled undo."""
-    call = undo.call
-    args = (call.to, call.value, call.data, NO_PREDECESSOR, salt)
-    words = f"Executes: {carried(undo)}. {undo.plain}"
-    return PlannedCall(Call(timelock, EXECUTE, args), f"execute {undo.label}", words)
-
-
-def carried(undo: PlannedCall) -> str:
-    """The call a time-lock is handed, decoded: `0x….setMarketPaused(market = 0x…, paused = false)`."""
-    line = undo.line()
-    arguments = ", ".join(f"{name} = {value}" for name, value in line.args.items())
-    paying = f" with {undo.call.value} wei" if undo.call.value else ""
-    return f"{line.to}.{undo.call.signature.name}({arguments}){paying}"
-
-
-def operation_states(timelock: BoundSlot, ids: Sequence[bytes], state: int) -> list[Expectation]:
-    """Every operation in this state."""
-    reads: list[CallRead] = [timelock.read("operation_state", (one,)) for one in ids]
-    return [
-        Expectation(f"{timelock.name} state ({STATE_WORDS}) of operation 0x{one.hex()}", read, state)
-        for one, read in zip(ids, reads, strict=True)
-    ]
+def lock_of(session: Session, timelock: BoundSlot) -> Delay:
+    """The time-lock as the delay that its calls have now."""
+    addresses = timelock.addresses
+    return Delay("timelock", addresses["timelock"], addresses["proposer"], delay_of(session, timelock), timelock.chain)

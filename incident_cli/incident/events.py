@@ -23,6 +23,7 @@ class Kind(StrEnum):
     FINDINGS = "findings"
     ANSWERED = "answered"
     NOTED = "noted"
+    OVERRULED = "overruled"
     PLANNED = "planned"
     CONFIRMED = "confirmed"
     EXPORTED = "exported"

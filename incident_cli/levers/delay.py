@@ -28,9 +28,11 @@ MANAGED_SCHEDULE = parse_signature(
 MANAGED_EXECUTE = parse_signature("execute(address target, bytes data) returns (uint32)")
 GET_SCHEDULE = parse_signature("getSchedule(bytes32 id) returns (uint48)")
 GET_NONCE = parse_signature("getNonce(bytes32 id) returns (uint32)")
+OPERATION = ("address", "uint256", "bytes", "bytes32", "bytes32")
 NO_PREDECESSOR = bytes(32)
 AS_SOON_AS_ALLOWED = 0  # AccessManager.schedule: the earliest moment its delay allows
 WAITING, READY, DONE = 1, 2, 3  # TimelockController.OperationState
+SCHEDULED = (WAITING, READY, DONE)
 STATE_WORDS = "1 waiting, 2 ready, 3 done"
 DONE_TIMESTAMP = 1  # TimelockController: an operation that was executed
 
@@ -83,8 +85,7 @@ class Delay:
 
 def operation_id(call: Call, salt: bytes) -> bytes:
     """keccak256(abi.encode(target, value, data, predecessor, salt)), as TimelockController.hashOperation."""
-    kinds = ("address", "uint256", "bytes", "bytes32", "bytes32")
-    return keccak(encode(kinds, (call.to, call.value, call.data, NO_PREDECESSOR, salt)))
+    return keccak(encode(OPERATION, (call.to, call.value, call.data, NO_PREDECESSOR, salt)))
 
 
 def operation_states(name: str, timelock: Address, ids: list[bytes], state: int, chain: str = "") -> list[Expectation]:

@@ -99,6 +99,20 @@ def has_bit(value: Value, bit: Value) -> bool:
     return bool(whole(value) >> whole(bit, WORD_BITS) & 1)
 
 
+def contains(many: Value, one: Value) -> bool:
+    """`contains(callers, by)`: whether a list holds a value."""
+    if not isinstance(many, tuple | list):
+        raise ValueError("a list is needed first, such as the answer of a view that returns address[]")
+    return one in many
+
+
+def either(condition: Value, yes: Value, no: Value) -> Value:
+    """`either(limited, capacity, 0)`: the second where the first holds, else the third."""
+    if not isinstance(condition, bool):
+        raise ValueError("a condition is needed first")
+    return yes if condition else no
+
+
 def text(value: Value) -> str:
     """Text; raises ValueError."""
     if not isinstance(value, str):
@@ -122,6 +136,8 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = MappingProxyType(
         "text32": text32,
         "set_bit": with_bit,
         "has_bit": has_bit,
+        "contains": contains,
+        "either": either,
     }
 )
 

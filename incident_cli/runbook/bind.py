@@ -17,7 +17,7 @@ from incident_cli.evm import Address, BenchmarkRead, hex_bytes
 from incident_cli.expression import Expression
 from incident_cli.protocols.slot import BoundSlot, Market
 from incident_cli.runbook.deployment import Deployment, SlotEntry
-from incident_cli.runbook.kinds import VALUE_KINDS
+from incident_cli.runbook.kinds import FIXED_BYTES, VALUE_KINDS
 from incident_cli.runbook.load import LoadedRunbook, parse_parameter
 from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep, Runbook, Step, VerifyStep
 from incident_cli.runbook.steps import bind_check, bind_step, found_samples
@@ -55,13 +55,17 @@ class Bound:
         """Every market of the deployment."""
         return {name: Market(name, hex_bytes(entry.id)) for name, entry in self.deployment.markets.items()}
 
+    def slot_at(self, name: str, market: Market) -> BoundSlot:
+        """A slot as another market of the deployment binds it."""
+        return bind_slot(self.loaded, self.deployment, market, name)
+
     def typed(self, kind: str, value: object) -> object:
         """A bound value as a lever or an expression takes it: markets and amounts are resolved."""
         if kind == "market" and isinstance(value, str):
             return choose_market(self.deployment, value)
         if kind == "amount" and isinstance(value, str):
             return amount(self.deployment, value)
-        return hex_bytes(value) if kind == "bytes32" and isinstance(value, str) else value
+        return hex_bytes(value) if kind in FIXED_BYTES and isinstance(value, str) else value
 
     def lever_args(self, call: LeverCall, found: Mapping[str, Given] = MappingProxyType({})) -> dict[str, object]:
         """The typed arguments of a lever call, defaults included; `found` are the values that checks came upon."""

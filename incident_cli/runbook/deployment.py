@@ -1,7 +1,6 @@
 """A deployment: the chains and addresses of a runbook's slots, its tokens, benchmarks and markets.
 
-The same runbook serves live, fork and drill; only this file differs. Keys of the format that this version
-does not enforce (authority, pins, contacts, services) are refused rather than read and ignored.
+The same runbook serves live, fork and drill; only this file differs.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from typing import Annotated
 from incident_cli.binding import ADDRESS, BYTES32_KIND, IDENTIFIER, INTEGER, SLUG, Binder, Kind, matching, one_of
 from incident_cli.document import Document, Place, Text, read_document
 from incident_cli.evm import Address
+from incident_cli.levers.authority import Grant
 from incident_cli.runbook.kinds import MARKET
+from incident_cli.runbook.model import Dotted, Duration, Severity, Slug, Words
 from incident_cli.units import Token
 
 SCHEMA = "incident-deployment/v1"
@@ -49,7 +50,15 @@ def parse_pointer(text: str) -> str:
     return text
 
 
+def parse_zone(text: str) -> str:
+    """The name of a time zone, such as Europe/Berlin."""
+    if not re.fullmatch(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}", text):
+        raise ValueError("a time zone is named like Europe/Berlin, or UTC")
+    return text
+
+
 URL = Kind("url", parse_url)
+ZONE = Kind("time zone", parse_zone)
 BENCHMARK_URL = Kind("url", parse_benchmark_url)
 POINTER = Kind("pointer", parse_pointer)
 
@@ -101,6 +110,7 @@ class SlotEntry:
 
     chain: Name
     addresses: Mapping[Name, AnAddress]
+    protocol: Slug | None = None
     place: Place
 
 
@@ -126,6 +136,73 @@ class MarketEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinEntry:
+    """A contract as it was when somebody looked: the hash of its code, and its EIP-1967 implementation where it is a
+    proxy. `incident pin` writes these."""
+
+    name: Words
+    chain: Name
+    address: AnAddress
+    codehash: Annotated[str, BYTES32_KIND]
+    implementation: AnAddress | None = None
+    implementation_codehash: Annotated[str, BYTES32_KIND] | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """Where a service's key comes from: a variable of the environment. Signing keys never do."""
+
+    env: Annotated[str, ENVIRONMENT_NAME]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEntry:
+    """The Safe transaction service of a chain."""
+
+    url: Annotated[str, URL]
+    credential: Credential | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantEntry:
+    """What one Safe may do; see `levers/authority.py`."""
+
+    by: Name
+    levers: tuple[Dotted, ...]
+    severity: Severity = "SEV5"
+    cooldown: Duration = 0
+    longest: Duration | None = None
+    place: Place
+
+    def grant(self) -> Grant:
+        """As the rules take it."""
+        return Grant(self.by, self.levers, self.severity, self.cooldown, self.longest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactEntry:
+    """A person who signs: which owner they are, how they are reached, and where they sleep (an IANA time zone)."""
+
+    name: Words
+    owner: AnAddress
+    reach: Words
+    zone: Annotated[str, ZONE] = "UTC"
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcasterEntry:
+    """An account that can send a signed transaction and pay its gas."""
+
+    name: Words
+    chain: Name
+    address: AnAddress
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One deployment file."""
 
@@ -136,7 +213,17 @@ class Deployment:
     slots: Mapping[Name, SlotEntry]
     benchmarks: Mapping[Name, BenchmarkEntry] = field(default_factory=dict)
     markets: Mapping[Annotated[str, MARKET], MarketEntry] = field(default_factory=dict)
+    pins: tuple[PinEntry, ...] = ()
+    services: Mapping[Name, ServiceEntry] = field(default_factory=dict)
+    authority: tuple[GrantEntry, ...] = ()
+    contacts: tuple[ContactEntry, ...] = ()
+    broadcasters: tuple[BroadcasterEntry, ...] = ()
     place: Place
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Who may do what; none: only the chain's own roles say so."""
+        return tuple(one.grant() for one in self.authority)
 
     def token_units(self) -> dict[str, Token]:
         """Symbol → token, for amounts."""
@@ -155,6 +242,7 @@ def sound(document: Document) -> Deployment:
     if deployment is not None:
         chains_exist(deployment, document)
         markets_differ(deployment, document)
+        authority_exists(deployment, document)
     document.refuse_if_wrong()
     assert deployment is not None, "a document without problems binds"
     return deployment
@@ -162,11 +250,23 @@ def sound(document: Document) -> Deployment:
 
 def chains_exist(deployment: Deployment, document: Document) -> None:
     """Every chain that is named is declared."""
-    entries: list[TokenEntry | SlotEntry] = [*deployment.tokens.values(), *deployment.slots.values()]
+    entries: list[TokenEntry | SlotEntry | PinEntry | BroadcasterEntry] = [*deployment.tokens.values()]
+    entries += [*deployment.slots.values(), *deployment.pins, *deployment.broadcasters]
     entries += [slot for market in deployment.markets.values() for slot in market.slots.values()]
-    for entry in entries:
-        if entry.chain not in deployment.chains:
-            document.wrong(entry.place, "unknown-chain", f"{entry.chain!r} is no chain of this deployment")
+    named = [(entry.chain, entry.place) for entry in entries]
+    named += [(chain, service.place) for chain, service in deployment.services.items()]
+    for chain, place in named:
+        if chain not in deployment.chains:
+            document.wrong(place, "unknown-chain", f"{chain!r} is no chain of this deployment")
+
+
+def authority_exists(deployment: Deployment, document: Document) -> None:
+    """Whoever is granted something is a slot of this deployment, and so is what its levers act on."""
+    slots = {*deployment.slots, *(name for market in deployment.markets.values() for name in market.slots)}
+    for entry in deployment.authority:
+        for name in (entry.by, *(one.partition(".")[0] for one in entry.levers)):
+            if name not in slots:
+                document.wrong(entry.place, "unknown-slot", f"{name!r} is no slot of this deployment")
 
 
 def markets_differ(deployment: Deployment, document: Document) -> None:

@@ -27,6 +27,8 @@ SAMPLES: dict[str, object] = {
     "amount": "1 TOKEN",
     "bool": False,
     "address": "0x0000000000000000000000000000000000000000",
+    "bytes32": "0x" + "00" * 32,
+    "bytes16": "0x" + "00" * 16,
 }
 
 

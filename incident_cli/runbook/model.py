@@ -22,9 +22,10 @@ from incident_cli.binding import (
 from incident_cli.checks.check import Check
 from incident_cli.document import Place, Table
 from incident_cli.expression import Expression
+from incident_cli.levers.authority import SEVERITIES
 
 SCHEMA = "incident/v1"
-PARAMETER_TYPES = ("market", "bps", "duration", "int", "amount", "bool", "address")
+PARAMETER_TYPES = ("market", "bps", "duration", "int", "amount", "bool", "address", "bytes32", "bytes16")
 MARKS = ("detected", "acknowledged", "contained", "recovered")
 TEMPLATES = ("investigating", "identified", "contained", "monitoring", "resolved")
 AUDIENCES = ("public", "owners", "partners", "internal")
@@ -57,7 +58,7 @@ def parse_transition(text: str) -> Transition:
 
 Goto = Annotated[Transition, Kind("transition", parse_transition)]
 Marked = Annotated[str, one_of("mark", *MARKS)]
-Severity = Annotated[str, one_of("severity", "SEV1", "SEV2", "SEV3", "SEV4", "SEV5")]
+Severity = Annotated[str, one_of("severity", *SEVERITIES)]
 Role = Annotated[str, one_of("role", "operator", "incident_leader", "responder", "scribe")]
 ParameterType = Annotated[str, one_of("parameter type", *PARAMETER_TYPES)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from incident_cli.binding import IDENTIFIER_FORM, SLUG_FORM, did_you_mean
 from incident_cli.errors import Misused
+from incident_cli.expression import Expression
 from incident_cli.protocols.catalog import Catalog
 from incident_cli.protocols.definitions import LeverDefinition
 from incident_cli.protocols.protocol import Protocol
@@ -13,6 +14,7 @@ from incident_cli.text import plain
 DEFAULT_PROTOCOL = "drill-exchange"
 MODELINE = "# yaml-language-server: $schema=schema.json\n"
 PLAIN_ANSWERS = ("True", "False")
+LINE = 100  # a longer call stands on several lines
 PREFERENCE = ("market", "function", "protocol")
 TEMPLATE = """{modeline}# {id}: what to do at 03:00. Every line works as it stands; replace what says TODO,
 # and look at each value. The words: incident explain KIND|VERB|CODE. Whole guide: runbooks/README.md of the package.
@@ -133,8 +135,9 @@ def params(lever: LeverDefinition) -> str:
 def call(slot: str, name: str, lever: LeverDefinition) -> str:
     """The lever with its arguments."""
     needed = [one for one, definition in lever.args.items() if definition.default is None]
-    arguments = "".join(f', {one}: "{{{parameter_of(lever, one)}}}"' for one in needed)
-    return f"{{lever: {slot}.{name}{arguments}}}"
+    given = [f'{one}: "{{{parameter_of(lever, one)}}}"' for one in needed]
+    line = f"{{{', '.join((f'lever: {slot}.{name}', *given))}}}"
+    return line if len(line) <= LINE else "\n          ".join((f"lever: {slot}.{name}", *given))
 
 
 def proof(slot: str, protocol: Protocol, lever: LeverDefinition) -> str:
@@ -143,6 +146,11 @@ def proof(slot: str, protocol: Protocol, lever: LeverDefinition) -> str:
         read = protocol.reads[name]
         arguments = [one.name for one in read.parameters]
         given = [one for one, definition in lever.args.items() if definition.default is None]
-        if formula.source in PLAIN_ANSWERS and protocol.stands_alone(read) and set(arguments) <= set(given):
+        if (
+            isinstance(formula, Expression)
+            and formula.source in PLAIN_ANSWERS
+            and protocol.stands_alone(read)
+            and set(arguments) <= set(given)
+        ):
             return f"{slot}.{name}({', '.join(parameter_of(lever, one) for one in arguments)}) == {formula.source}"
     return ""

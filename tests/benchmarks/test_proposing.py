@@ -24,7 +24,7 @@ from incident_cli.flows.carry_out import Draft
 from incident_cli.flows.clock import SystemClock
 from incident_cli.flows.desk import Card, Header, Rehearsed
 from incident_cli.flows.drill import Drill, People, begin, plan_drill, watch
-from incident_cli.flows.proposal import prepare
+from incident_cli.flows.preparing import prepare
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.steps.contain_step import draft
 from incident_cli.runbook.model import ContainStep, Step

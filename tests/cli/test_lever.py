@@ -135,7 +135,7 @@ def test_a_page_says_what_is_needed_at_night(tmp_path: Path) -> None:
         "proof drill",
         "lever encode drill-exchange.pause_market --at exchange=ADDRESS --market NAME=BYTES32 "
         "--before market_paused=BOOL",
-        'calls: [{lever: exchange.pause_market, market: "{market}"}]',
+        'calls: - {lever: exchange.pause_market, market: "{market}"}',
     ):
         assert words in said, words
 

@@ -259,7 +259,7 @@ def test_what_cannot_be_simulated_is_not_proposed(tmp_path: Path) -> None:
         return RpcError(-32601, "this node simulates nothing") if simulating else answer
 
     lie(drill, about)
-    assert "not simulated" in stopped(drill, Refused).message
+    assert "not-simulated" in stopped(drill, Refused).message
     nothing_sent(drill)
     assert not of_kind(drill, Kind.PLANNED)
 

@@ -53,10 +53,11 @@ def test_an_absurd_delay_is_said_and_never_blocks_a_containment(delay: int) -> N
 @pytest.mark.parametrize(
     ("given", "irreversible", "phrase"),
     [
-        (None, True, "this cannot be undone"),
-        ("y", True, "this cannot be undone"),
-        ("{market}", True, "this cannot be undone"),
-        ("shut down every market for good", True, "shut down every market for good"),
+        (None, True, "end every market for good"),
+        ("y", True, "end every market for good"),
+        ("{market}", True, "end every market for good"),
+        ("this is a sentence that says something else", True, "end every market for good"),
+        ("Yes: end every market for good", True, "Yes: end every market for good"),
         (None, False, "ETH-USD"),
         ("y", False, "ETH-USD"),
         ("{market}", False, "ETH-USD"),
@@ -71,7 +72,9 @@ def test_a_runbook_raises_a_confirmation_and_never_lowers_it(
     )
     session: Any = SimpleNamespace(bound=bound)
     step: Any = SimpleNamespace(confirm=None if given is None else SimpleNamespace(type=given))
-    assert phrase_of(session, step, irreversible) == phrase
+    definition = SimpleNamespace(consequence="end every market for good" if irreversible else None)
+    made: Any = SimpleNamespace(pull=SimpleNamespace(definition=definition), undo=None if irreversible else object())
+    assert phrase_of(session, step, [made]) == phrase
 
 
 def test_no_outside_text_of_a_call_reaches_a_file_as_it_came() -> None:

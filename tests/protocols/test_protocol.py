@@ -113,7 +113,7 @@ def test_every_expectation_of_a_shipped_lever_is_a_read_of_one_output() -> None:
         protocol = shipped(name)
         for lever in protocol.levers.values():
             assert lever.expect and lever.traps
-            assert all(len(protocol.reads[read].call.outputs) == 1 for read in lever.expect)
+            assert all(len(protocol.reads[read].answer_types) == 1 for read in lever.expect)
 
 
 def problems(tmp_path: Path, text: str) -> list[tuple[int, str]]:

@@ -148,7 +148,8 @@ def test_an_unknown_market_names_those_there_are(tmp_path: Path) -> None:
         ("tokens:", 'benchmarks: {cex: {url: "https://a:b@far.invalid/", pointer: /price}}\ntokens:', "no user name"),
         ("tokens:", 'benchmarks: {cex: {url: "https://far.invalid/", pointer: price}}\ntokens:', "JSON pointer"),
         ("decimals: 6", "decimals: 77", "decimals are from 0 to 36"),
-        ("name: test", "name: test\nauthority: []", "'authority' is no key here"),
+        ("name: test", "name: test\nfinality: 12", "'finality' is no key here"),
+        ("name: test", "name: test\nauthority: [{by: nobody, levers: [exchange.pause_market]}]", "'nobody' is no slot"),
         ("22" * 32, "22" * 31, "32 bytes are 0x and 64 hex digits"),
     ],
 )

@@ -6,22 +6,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from incident_cli.errors import Waiting
-from incident_cli.evm import CallRead, Snapshot, to_hex
+from incident_cli.evm import Block, keccak
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
-from incident_cli.flows.proposal import PlannedCall, Preparer, demand, prepare
+from incident_cli.flows.past_pulls import last_pull
+from incident_cli.flows.preparing import Preparer, prepare
+from incident_cli.flows.proposal import Objection, PlannedCall, Wanted
+from incident_cli.flows.pulling import (
+    blast_words,
+    grant_of,
+    kept,
+    planned_calls,
+    plans_of,
+    standing_still,
+    undo_to_json,
+)
 from incident_cli.flows.reopening import reopening_of
+from incident_cli.flows.scheduling import execute_call, schedule_call, scheduled_states, wait_until_ready
 from incident_cli.flows.session import GoBack, Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.events import Event, Outcome
-from incident_cli.levers.expectation import Expectation
-from incident_cli.levers.lever import Plan, Pull, Undo, asked, plan
-from incident_cli.protocols.slot import Market
+from incident_cli.levers.authority import cooling
+from incident_cli.levers.lever import Plan
 from incident_cli.runbook.lint import bound_names
-from incident_cli.runbook.model import ContainStep, MustNotChange, Step
-from incident_cli.runbook.review import SHORTEST_FINAL_PHRASE
+from incident_cli.runbook.model import ContainStep, Step
 
+SCHEDULE_LEG = "schedule"
 LEG = "contain"
 TYPED_CHARACTERS = 8  # of a found value: as many as a person compares, and nobody guesses
 CHANGED = (
@@ -38,39 +49,137 @@ CHOICES = (
 def perform(session: Session, step: Step, present: Sequence[Event], prepare: Preparer = prepare) -> Ended:
     """Contain, unless everything is done already."""
     assert isinstance(step, ContainStep), "the registry gives each verb its own step"
-    if not leg_of(session, step, LEG).is_confirmed:
+    legs = [leg_of(session, step, name) for name in (SCHEDULE_LEG, LEG)]
+    if not any(one.is_confirmed for one in legs):
         require_compared(session, step)
-        if all(one.satisfied for one in plans(session, step)):
+        if all(one.satisfied for one in pulls(session, step)):
             session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
             return Ended(Outcome.SATISFIED, data={"bound": bound_values(session, step)})
-    proof = carry_out(session, step, LEG, lambda: draft(session, step, prepare))
+    proof = in_time(session, step, prepare)
     bound = leg_of(session, step, LEG).plan.data.get("bound", {})
+    session.delivery.keep_reopening(session, step)
     return Ended(Outcome.DONE, proof=proof, data={"bound": bound})
 
 
-def draft(session: Session, step: ContainStep, prepare: Preparer) -> Draft:
-    """Everything read, planned, folded and simulated, once firing was judged again and found what was compared."""
+def in_time(session: Session, step: ContainStep, prepare: Preparer) -> Block:
+    """The block that proves it: in one proposal, or scheduled, awaited and executed where a lever has a delay."""
+    salt = salt_of(session, step)
+    if not must_schedule(session, step):
+        return carry_out(session, step, LEG, lambda: draft(session, step, prepare))
+    carry_out(session, step, SCHEDULE_LEG, lambda: draft(session, step, prepare))
+    if not leg_of(session, step, LEG).is_confirmed:
+        waiting = [one for one in pulls(session, step) if one.delay is not None and not one.satisfied]
+        reads = [one.delay.ready_at(call, salt) for one in waiting if one.delay is not None for call in one.calls]
+        if reads:
+            wait_until_ready(session, reads, "delay")
+    return carry_out(session, step, LEG, lambda: draft(session, step, prepare, salt))
+
+
+def must_schedule(session: Session, step: ContainStep) -> bool:
+    """Whether a lever has to wait, or was scheduled already."""
+    if leg_of(session, step, SCHEDULE_LEG).is_confirmed:
+        return True
+    return not leg_of(session, step, LEG).is_confirmed and any(one.delay for one in pulls(session, step))
+
+
+def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | None = None) -> Draft:
+    """Everything read, planned, folded and simulated, once firing was judged again and found what was compared.
+
+    `salt` executes the operations that were scheduled under it, and nothing else.
+    """
     before = bound_values(session, step)
     still_firing(session, step)
     require_compared(session, step, before)
-    bound, planned = bound_values(session, step), plans(session, step)
-    wanted = [one for one in planned if not one.satisfied]
-    calls = [made for one in wanted for made in planned_calls(one)]
-    expect = [expectation for one in wanted for expectation in one.expect]
-    safe = session.bound.slots[step.contain.by].addresses["safe"]
-    proposal = prepare(session, safe, calls, expect, standing_still(session, step.contain.must_not_change))
+    bound, planned = bound_values(session, step), pulls(session, step)
+    wanted = [one for one in planned if not one.satisfied and (salt is None or one.delay is not None)]
+    if not wanted:
+        raise Waiting("every call is satisfied on chain by now; nothing was proposed", "operator")
+    proposal = prepare(session, step, wanted_of(session, step, wanted, salt))
     irreversible = any(one.undo is None for one in wanted)
-    phrase = phrase_of(session, step, irreversible)
+    phrase = phrase_of(session, step, wanted)
     return Draft(
         proposal,
-        title=" and ".join(one.label for one in calls),
+        title=" and ".join(one.label for one in proposal.calls),
         phrase=" ".join((phrase, *(ending_of(value) for value in bound.values()))),
         dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),
         reopening=reopening_of(session, step, irreversible),
-        undo=[undo_to_json(one.undo, one.pull.label) for one in wanted if one.undo is not None],
+        undo=[undo_to_json(one.undo, one) for one in wanted if one.undo is not None and is_done(one, salt)],
         request=request_of(phrase, bound) if bound else "",
         bound=bound,
+        blast=blast_of(session, wanted),
+        lapses=tuple(one.lapses for one in wanted if one.lapses and is_done(one, salt)),
+        levers=[lever_to_json(session, step, one) for one in wanted if is_done(one, salt)],
     )
+
+
+def is_done(one: Plan, salt: bytes | None) -> bool:
+    """Whether the proposal brings the lever's effect about, rather than scheduling it."""
+    return one.delay is None or salt is not None
+
+
+def wanted_of(session: Session, step: ContainStep, plans: Sequence[Plan], salt: bytes | None) -> Wanted:
+    """What the proposal is to do: the levers themselves, or what schedules those that must wait."""
+    scheduling = [one for one in plans if not is_done(one, salt)]
+    operations = [(one.delay, call) for one in scheduling for call in one.calls if one.delay is not None]
+    expect = [expectation for one in plans if is_done(one, salt) for expectation in one.expect]
+    expect += scheduled_states(session, operations, salt_of(session, step)) if operations else []
+    still = standing_still(session.bound, session.reader, step.contain.must_not_change)
+    return Wanted(
+        session.bound.slots[step.contain.by].addresses["safe"],
+        tuple(made for one in plans for made in calls_to_make(session, step, one, salt)),
+        tuple(expect),
+        (*still, *(one for one in kept(plans) if one.read not in {other.read for other in (*still, *expect)})),
+        tuple(dict.fromkeys(to for one in plans for to in (*one.writes, *([one.delay.at] if one.delay else [])))),
+        tuple(one.lapses for one in plans if one.lapses and is_done(one, salt)),
+        tuple(objections(session, step, plans)),
+    )
+
+
+def calls_to_make(session: Session, step: ContainStep, one: Plan, salt: bytes | None) -> Iterator[PlannedCall]:
+    """The lever's calls, as they are, scheduled, or executed after their delay."""
+    for call in planned_calls(one):
+        if one.delay is None:
+            yield call
+        elif salt is None:
+            yield schedule_call(one.delay, call, salt_of(session, step))
+        else:
+            yield execute_call(one.delay, call, salt)
+
+
+def salt_of(session: Session, step: ContainStep) -> bytes:
+    """One salt for each attempt at a step of an incident, so that a resumed one finds its operations again."""
+    return keccak(f"{session.recorder.incident} {step.id} {session.attempt}".encode())
+
+
+def objections(session: Session, step: ContainStep, plans: Sequence[Plan]) -> Iterator[Objection]:
+    """A lever that was pulled too short a time before."""
+    head = session.reader.head
+    for one in plans:
+        grant = grant_of(session.bound, step, one)
+        if grant is None or not grant.cooldown or head is None:
+            continue
+        last = last_pull(session.recorder.directory.parent, session.recorder.mode, one.pull.label, one.pull.by)
+        problem = cooling(grant, one.pull.definition.cancels, last, head.timestamp)
+        if problem:
+            yield Objection("cooldown", f"{one.pull.label}: {problem}")
+
+
+def blast_of(session: Session, plans: Sequence[Plan]) -> tuple[str, ...]:
+    """Who loses what while the levers are pulled."""
+    tokens = session.bound.deployment.token_units()
+    return tuple(blast_words(one, tokens) for made in plans for one in made.blast)
+
+
+def lever_to_json(session: Session, step: ContainStep, one: Plan) -> dict[str, object]:
+    """A pulled lever as the journal holds it: its name, its label, and how long it may last (s)."""
+    grant = grant_of(session.bound, step, one)
+    longest = None if grant is None else grant.longest
+    return {"lever": f"{one.pull.slot.name}.{one.pull.name}", "label": one.pull.label, "longest": longest}
+
+
+def pulls(session: Session, step: ContainStep) -> list[Plan]:
+    """Every lever of the step, planned now."""
+    return plans_of(session.bound, session.reader, step, session.found())
 
 
 def bound_values(session: Session, step: ContainStep) -> dict[str, str]:
@@ -107,51 +216,6 @@ def request_of(phrase: str, bound: Mapping[str, str]) -> str:
     return " and ".join((repr(phrase), *(f"the last {TYPED_CHARACTERS} characters of {name}" for name in bound)))
 
 
-def planned_calls(one: Plan) -> Iterator[PlannedCall]:
-    """The calls of a pulled lever and their meaning: what must come first, then the lever itself with its traps."""
-    for call in one.calls[:-1]:
-        yield PlannedCall(call, f"first {call.signature.name}", f"Must come before {one.pull.label}.")
-    yield PlannedCall(one.call, one.pull.label, one.pull.definition.does, one.pull.definition.traps)
-
-
-def plans(session: Session, step: ContainStep) -> list[Plan]:
-    """Every lever of the step planned from values read at one block."""
-    by = session.bound.slots[step.contain.by].addresses["safe"]
-    pulls = [
-        Pull(session.bound.slots[slot], name, session.bound.lever_args(call, session.found()), by)
-        for call in step.levers
-        for slot, _, name in [call.lever.partition(".")]
-    ]
-    snapshot = session.reader.read([read for pull in pulls for read in asked(pull)])
-    return [plan(pull, snapshot) for pull in pulls]
-
-
-def standing_still(session: Session, declared: Sequence[MustNotChange]) -> list[Expectation]:
-    """What must answer the same afterwards, with the answers of now."""
-    reads = [(label, read) for one in declared for label, read in unchanged_reads(session, one)]
-    snapshot = session.reader.read([read for _, read in reads]) if reads else None
-    return [Expectation(label, read, demand(label, value_of(snapshot, read))) for label, read in reads]
-
-
-def value_of(snapshot: Snapshot | None, read: CallRead) -> object:
-    """The answer of a round that was made because there are reads."""
-    assert snapshot is not None, "there are reads"
-    return snapshot.value(read)
-
-
-def unchanged_reads(session: Session, one: MustNotChange) -> Iterator[tuple[str, CallRead]]:
-    """The reads of one declaration: one, or one for each market but the exempt one."""
-    slot, _, name = one.read.partition(".")
-    bound = session.bound.slots[slot]
-    if one.for_each is None:
-        yield one.read, bound.read(name)
-        return
-    exempt = session.bound.words(one.except_ or "")
-    for market in session.bound.markets.values():
-        if market.name != exempt:
-            yield f"{one.read}({market.name})", bound.read(name, (Market(market.name, market.id),))
-
-
 def still_firing(session: Session, step: ContainStep) -> None:
     """Judge the checks of `when` once more; anything but a clear yes is the operator's decision, default stop."""
     if step.when is None:
@@ -166,23 +230,12 @@ def still_firing(session: Session, step: ContainStep) -> None:
         raise Waiting(f"{step.when.source} {words}; nothing was proposed", "operator")
 
 
-def phrase_of(session: Session, step: ContainStep, irreversible: bool) -> str:
-    """What must be typed: at least the market, or a sentence for what cannot be undone; a runbook may only raise it."""
+def phrase_of(session: Session, step: ContainStep, plans: Sequence[Plan]) -> str:
+    """What must be typed: at least the market, or in words what cannot be undone; a runbook may only raise it."""
     market = session.bound.market.name
     phrase = session.bound.words(step.confirm.type).strip() if step.confirm is not None else ""
-    if irreversible:
-        return phrase if len(phrase) >= SHORTEST_FINAL_PHRASE else "this cannot be undone"
+    final = [one.pull.definition.consequence or "" for one in plans if one.undo is None]
+    if final:
+        consequence = " and ".join(dict.fromkeys(final))
+        return phrase if consequence.casefold() in phrase.casefold() else consequence
     return phrase if market in phrase or len(phrase) >= len(market) else market
-
-
-def undo_to_json(undo: Undo, label: str) -> dict[str, object]:
-    """An undo as the journal holds it until the market reopens."""
-    return {
-        "label": label,
-        "by": undo.by,
-        "to": undo.call.to,
-        "signature": undo.call.signature.source,
-        "data": to_hex(undo.call.data),
-        "only_if": [one.to_json() for one in undo.only_if],
-        "expect": [one.to_json() for one in undo.expect],
-    }

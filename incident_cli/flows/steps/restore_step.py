@@ -9,36 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from incident_cli.checks.check import Verdict
 from incident_cli.errors import Refused, Waiting
-from incident_cli.evm import Missing, keccak
+from incident_cli.evm import Address, Missing, keccak
 from incident_cli.expression import Expression, Unknown
 from incident_cli.expression_syntax import LASTING
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.leg import leg_of
-from incident_cli.flows.proposal import PlannedCall, Preparer, call_from_json, prepare, prove, show
-from incident_cli.flows.reopening import (
-    DONE,
-    SCHEDULED,
-    WAITING,
-    delay_of,
-    execute_call,
-    operation_id,
-    operation_states,
-    schedule_call,
-)
+from incident_cli.flows.preparing import Preparer, prepare
+from incident_cli.flows.proposal import PlannedCall, Wanted, call_from_json, prove, show
+from incident_cli.flows.reopening import lock_of
+from incident_cli.flows.scheduling import SAMPLE_SECONDS, execute_call, schedule_call, wait_until_ready
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.conditions import SHORTEST_GAP_SECONDS
 from incident_cli.incident.events import Event, Kind, Outcome
+from incident_cli.levers.delay import DONE, SCHEDULED, operation_id, operation_states
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import RestoreStep, Step
 from incident_cli.units import DURATION, format_duration, parse_duration
 
-SAMPLE_SECONDS = 120
 BLOCK_SECONDS = 12
 MOST_SAMPLES = 500
 
@@ -47,6 +40,7 @@ MOST_SAMPLES = 500
 class Way:
     """The way back: what is undone, the salt of its operations in a time-lock, and how its proposals are prepared."""
 
+    step: RestoreStep
     undo: Sequence[Mapping[str, Any]]
     salt: bytes
     prepare: Preparer
@@ -58,7 +52,7 @@ def perform(session: Session, step: Step, present: Sequence[Event], prepare: Pre
     contained = containments(session, step)
     if not contained:
         return Ended(Outcome.NOT_NEEDED)
-    way = Way(undo_records(contained), salt_of(contained), prepare)
+    way = Way(step, undo_records(contained), salt_of(contained), prepare)
     session.pace.recovered()
     if not any(event.kind is Kind.CONFIRMED for event in present):
         wait_until_required(session, step)
@@ -163,9 +157,16 @@ def unchanged_since(session: Session, records: Sequence[Mapping[str, Any]]) -> l
 def direct(session: Session, safe: BoundSlot, way: Way) -> Draft:
     """One proposal of a Safe that may undo by itself."""
     unchanged_since(session, way.undo)
-    calls = undo_calls(way.undo)
-    proposal = way.prepare(session, safe.addresses["safe"], calls, back_to(way.undo), ())
-    return Draft(proposal, f"reopen {session.bound.market.name}", session.bound.market.name)
+    wanted = Wanted(
+        safe.addresses["safe"], tuple(undo_calls(way.undo)), tuple(back_to(way.undo)), writes=written(way.undo)
+    )
+    name = session.bound.market.name
+    return Draft(way.prepare(session, way.step, wanted), f"reopen {name}", name)
+
+
+def written(records: Sequence[Mapping[str, Any]]) -> tuple[Address, ...]:
+    """The contracts that the undo calls may change."""
+    return tuple(dict.fromkeys(Address(to) for record in records for to in record["writes"]))
 
 
 def through_timelock(session: Session, step: RestoreStep, timelock: BoundSlot, way: Way) -> None:
@@ -176,7 +177,7 @@ def through_timelock(session: Session, step: RestoreStep, timelock: BoundSlot, w
     if not leg_of(session, step, "execute").is_confirmed:
         if is_each(session, timelock, ids, (DONE,)):
             return
-        wait_for_delay(session, timelock, ids)
+        wait_until_ready(session, [timelock.read("operation_timestamp", (one,)) for one in ids], "time-lock")
         reconsider(session, step)
     carry_out(session, step, "execute", lambda: executing(session, timelock, way))
 
@@ -199,40 +200,29 @@ def reconsider(session: Session, step: RestoreStep) -> None:
 
 def scheduling(session: Session, timelock: BoundSlot, way: Way) -> Draft:
     """The proposal that schedules every undo; nothing changes until it is executed."""
-    standing = unchanged_since(session, way.undo)
-    address, delay = timelock.addresses["timelock"], delay_of(session, timelock)
-    calls = [schedule_call(address, one, way.salt, delay) for one in undo_calls(way.undo)]
-    ids = [operation_id(one.call, way.salt) for one in undo_calls(way.undo)]
-    expect = operation_states(timelock, ids, WAITING)
-    proposal = way.prepare(session, timelock.addresses["proposer"], calls, expect, standing)
+    standing, lock, planned = unchanged_since(session, way.undo), lock_of(session, timelock), undo_calls(way.undo)
+    wanted = Wanted(
+        lock.by,
+        tuple(schedule_call(lock, one, way.salt) for one in planned),
+        tuple(lock.scheduled(one.call, way.salt, 0) for one in planned),
+        tuple(standing),
+        writes=(lock.at,),
+    )
     name = session.bound.market.name
-    return Draft(proposal, f"schedule the reopening of {name}", name)
-
-
-def wait_for_delay(session: Session, timelock: BoundSlot, ids: Sequence[bytes]) -> None:
-    """Wait until every operation is ready by the time-lock's own timestamps."""
-    reads = [timelock.read("operation_timestamp", (one,)) for one in ids]
-    while True:
-        snapshot = session.reader.read(reads)
-        stamps = [snapshot.value(read) for read in reads]
-        left = max(cast(int, one) for one in stamps) - snapshot.block.timestamp if all_read(stamps) else SAMPLE_SECONDS
-        if left <= 0:
-            return
-        with session.screen.working(f"the time-lock opens in {left} s of chain time"):
-            session.pace.wait(left)
-
-
-def all_read(values: Sequence[object]) -> bool:
-    """Whether nothing is missing."""
-    return not any(isinstance(one, Missing) for one in values)
+    return Draft(way.prepare(session, way.step, wanted), f"schedule the reopening of {name}", name)
 
 
 def executing(session: Session, timelock: BoundSlot, way: Way) -> Draft:
     """The proposal that executes every scheduled undo."""
     unchanged_since(session, way.undo)
-    address, planned = timelock.addresses["timelock"], undo_calls(way.undo)
-    calls = [execute_call(address, one, way.salt) for one in planned]
-    done = operation_states(timelock, [operation_id(one.call, way.salt) for one in planned], DONE)
-    proposal = way.prepare(session, timelock.addresses["proposer"], calls, [*back_to(way.undo), *done], ())
+    lock, planned = lock_of(session, timelock), undo_calls(way.undo)
+    ids = [operation_id(one.call, way.salt) for one in planned]
+    done = operation_states(timelock.name, lock.at, ids, DONE, timelock.chain)
+    wanted = Wanted(
+        lock.by,
+        tuple(execute_call(lock, one, way.salt) for one in planned),
+        (*back_to(way.undo), *done),
+        writes=(lock.at, *written(way.undo)),
+    )
     name = session.bound.market.name
-    return Draft(proposal, f"reopen {name}", name)
+    return Draft(way.prepare(session, way.step, wanted), f"reopen {name}", name)

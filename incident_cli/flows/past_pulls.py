@@ -1,0 +1,46 @@
+"""When a lever was pulled last: what the journals on this machine say of it, of incidents of the same kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from incident_cli.errors import IncidentError
+from incident_cli.incident.events import Event, Kind, event_of
+from incident_cli.journal.store import list_journals, read
+from incident_cli.levers.authority import LastPull
+
+
+def last_pull(home: Path, mode: str, label: str, safe: str) -> LastPull | None:
+    """The latest executed pull of that lever with the same arguments through that Safe; None where none is recorded.
+
+    A journal that does not verify says nothing here: it is shown as broken by bare `incident`.
+    """
+    found = [one for directory in list_journals(home) for one in pulls_in(directory, mode, label, safe)]
+    return max(found, key=lambda one: one.timestamp, default=None)
+
+
+def pulls_in(directory: Path, mode: str, label: str, safe: str) -> list[LastPull]:
+    """The executed pulls of one journal."""
+    try:
+        journal = read(directory)
+        bodies = [record.body or {} for record in journal.records] if journal.valid else []
+        if not bodies or bodies[0].get("mode") != mode:
+            return []
+        events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
+    except (IncidentError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
+    return [LastPull(timestamp, directory.name) for timestamp in executed(events, label, safe)]
+
+
+def executed(events: list[Event], label: str, safe: str) -> list[int]:
+    """The block times at which a plan with that lever was executed."""
+    planned: Event | None = None
+    found: list[int] = []
+    for event in events:
+        if event.kind is Kind.PLANNED:
+            planned = event
+        elif event.kind is Kind.EXECUTED and planned is not None and event.block is not None:
+            labels = [one["label"] for one in planned.data.get("levers", ())]
+            if label in labels and planned.data["proposal"]["safe"]["address"] == safe:
+                found.append(event.block.timestamp)
+    return found
