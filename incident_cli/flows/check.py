@@ -13,7 +13,7 @@ from incident_cli.checks.check import Finding, Verdict, worst
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.evm import BYTES32, Block, Snapshot
 from incident_cli.flows.clock import Clock
-from incident_cli.flows.connecting import Environment, reader_of
+from incident_cli.flows.connecting import Environment, reader_of, resolved
 from incident_cli.flows.judging import Bench, Judged, Wired, wired
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.bind import Bound, bind
@@ -86,12 +86,11 @@ def check(order: CheckOrder, environment: Environment, clock: Clock) -> CheckRep
     """Judge; raises WrongFile or Misused. A chain that cannot be read, or is another one, makes every check unknown."""
     loaded = load_runbook(order.runbook)
     deployment, document = load_deployment(order.deployment)
-    grounds = []
-    for market in markets_of(order, deployment):
-        bound = bind(loaded, deployment, document, market, order.params)
-        grounds.append(Ground(bound, chosen(loaded.runbook, wired(bound), order.only)))
-    bound, *more = (one.bound for one in grounds)
-    reader = reader_of(bound, environment, *more)
+    markets = markets_of(order, deployment)
+    every = [bind(loaded, deployment, document, market, order.params) for market in markets]
+    reader = reader_of(every[0], environment, *every[1:])
+    every = [resolved(bound, reader) for bound in every]
+    grounds = [Ground(bound, chosen(loaded.runbook, wired(bound), order.only)) for bound in every]
     judged = judge(order, reader, named(grounds), int(clock.now().timestamp()))
     return report(loaded, deployment, grounds, judged, reader, int(clock.now().timestamp()))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from incident_cli.chain.nodes import ChainNodes
-from incident_cli.errors import Misused
+from incident_cli.errors import Misused, Unread
+from incident_cli.evm import Address, Missing
 from incident_cli.flows.reading import Reader
+from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.deployment import Deployment, RpcSource
 from incident_cli.transport import Endpoint, HttpEndpoint
@@ -23,6 +27,38 @@ def reader_of(bound: Bound, environment: Environment, *more: Bound) -> Reader:
     nodes = {name: nodes_of(bound.deployment, name, environment) for name in sorted({bound.chain, *chains})}
     main = nodes.pop(bound.chain)
     return Reader(main, bound.chain, main.chain_id, others=nodes)
+
+
+def resolved(bound: Bound, reader: Reader, known: Mapping[str, str] = MappingProxyType({})) -> Bound:
+    """The bound runbook with every derived slot's address: as it is `known` (`slot.name`), given by the deployment, or
+    read now. Raises Unread where one cannot be read."""
+    wanted = {
+        f"{slot.name}.{name}": read
+        for slot in bound.slots.values()
+        for name, read in slot.derived().items()
+        if name not in slot.addresses
+    }
+    asked = {name: read for name, read in wanted.items() if name not in known}
+    snapshot = reader.read(list(asked.values())) if asked else None
+    found = {name: Address(one) for name, one in known.items() if name in wanted}
+    for name, read in asked.items():
+        answer = snapshot.value(read) if snapshot is not None else Missing("it was not read")
+        if isinstance(answer, Missing):
+            raise Unread(f"the address of {name} could not be read: {answer.reason}", "correct the deployment")
+        found[name] = Address(str(answer))
+    slots = {name: placed(slot, found) for name, slot in bound.slots.items()}
+    return replace(bound, slots=slots)
+
+
+def placed(slot: BoundSlot, found: Mapping[str, Address]) -> BoundSlot:
+    """A slot with the derived addresses that are its own."""
+    own = {name: found[f"{slot.name}.{name}"] for name in slot.derived() if f"{slot.name}.{name}" in found}
+    return replace(slot, addresses={**slot.addresses, **own}) if own else slot
+
+
+def derived_addresses(bound: Bound) -> dict[str, str]:
+    """The address of every derived slot, by `slot.name`, as the journal keeps them."""
+    return {f"{slot.name}.{name}": slot.addresses[name] for slot in bound.slots.values() for name in slot.derived()}
 
 
 def nodes_of(deployment: Deployment, chain: str, environment: Environment) -> ChainNodes:

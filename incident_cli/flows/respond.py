@@ -12,7 +12,7 @@ from incident_cli.errors import JournalBroken, Refused, Unread
 from incident_cli.evm import CallRead, Missing
 from incident_cli.flows import incidents
 from incident_cli.flows.clock import Clock
-from incident_cli.flows.connecting import Environment, reader_of
+from incident_cli.flows.connecting import Environment, derived_addresses, reader_of, resolved
 from incident_cli.flows.delivery import FileDelivery
 from incident_cli.flows.desk import Answerer, Screen
 from incident_cli.flows.drill_report import proposals_of
@@ -58,6 +58,7 @@ def begin(order: Order, around: Surroundings) -> Session:
     bound = bind_order(order)
     reader = reader_of(bound, around.environment)
     check_tokens(bound, reader)
+    bound = resolved(bound, reader)
     recorder = incidents.create(around.home, bound.runbook.id, "live", bound.chain, around.clock)
     out = order.out or recorder.directory / "proposals"
     session = assemble(bound, reader, recorder, out, around)
@@ -72,6 +73,7 @@ def begin(order: Order, around: Surroundings) -> Session:
             "market": bound.market.name,
             "params": dict(order.params),
             "out": str(out.resolve()),
+            "derived": derived_addresses(bound),
         },
     )
     return session
@@ -102,6 +104,7 @@ def rebuilt(recorder: Recorder, around: Surroundings) -> Session:
         )
     reader = reader_of(bound, around.environment)
     reader.read([])
+    bound = resolved(bound, reader, opened.get("derived", {}))
     return assemble(bound, reader, recorder, Path(opened["out"]), around)
 
 
