@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from incident_cli import __version__
-from incident_cli.cli import check, drill, explain, init, lever, respond, runbook, streams
+from incident_cli.cli import check, contain, drill, explain, init, lever, respond, runbook, streams
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.text import plain_lines
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command("drill", epilog=drill.EXAMPLE, short_help="Rehearse an incident on an embedded chain.")(drill.drill)
 app.command("respond", epilog=respond.EXAMPLE, short_help="Respond to an incident on a real chain.")(respond.respond)
+app.command("contain", epilog=contain.EXAMPLE, short_help="Pull one lever without a firing check.")(contain.contain)
 app.command("explain", epilog=explain.EXAMPLE, short_help="Explain a code, a kind of check or a verb.")(explain.explain)
 app.command("init", epilog=init.EXAMPLE, short_help="Begin with your own protocol: write its first files.")(init.init)
 app.command("check", epilog=check.EXAMPLE, short_help="Judge a runbook's checks now.")(check.check)

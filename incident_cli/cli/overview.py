@@ -34,6 +34,8 @@ def show_one(printer: Printer, one: Standing) -> None:
         return
     mode = "LIVE " if one.mode == "live" else "DRILL"
     printer.line(f"{mode}  {one.incident}  {one.market}  at step {one.step}", "bold red" if one.mode == "live" else "")
+    for reminder in one.reminders:
+        printer.line(f"       {reminder}", "yellow")
     if one.mode in COMMANDS:
         printer.command("       next", next_words(one))
 
@@ -48,7 +50,7 @@ def next_words(one: Standing) -> str:
     return f"{COMMANDS[one.mode]} {one.incident}"
 
 
-def as_object(one: Standing) -> dict[str, str]:
+def as_object(one: Standing) -> dict[str, str | list[str]]:
     """An incident for scripts."""
     return {
         "incident": one.incident,
@@ -58,4 +60,5 @@ def as_object(one: Standing) -> dict[str, str]:
         "step": one.step,
         "problem": one.problem,
         "next": next_command(one),
+        "reminders": list(one.reminders),
     }

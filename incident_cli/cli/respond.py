@@ -74,13 +74,19 @@ def surroundings(printer: Printer) -> Surroundings:
 
 
 def walk_live(printer: Printer, order: Order | None, incident: str, as_json: bool) -> int:
+    """Begin or resume, and walk."""
+    from incident_cli.flows.respond import begin, take_up
+
+    around = surroundings(printer)
+    return walk_session(printer, begin(order, around) if order else take_up(incident, around), as_json)
+
+
+def walk_session(printer: Printer, session: Session, as_json: bool) -> int:
     """Walk, whatever stops it; the exit code says how it stands."""
-    from incident_cli.flows.respond import begin, report, take_up
+    from incident_cli.flows.respond import report
     from incident_cli.flows.walk import walk
     from incident_cli.incident.walk import Ending
 
-    around = surroundings(printer)
-    session = begin(order, around) if order else take_up(incident, around)
     introduce(printer, session)
     try:
         ending = walk(session)

@@ -13,8 +13,8 @@ from incident_cli.evm import Block, CallRead, Missing
 from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
+from incident_cli.flows.moments import lapse_words
 from incident_cli.flows.proposal import Override, Proposal, prove, show
-from incident_cli.flows.pulling import lapse_words
 from incident_cli.flows.session import Session, SkipStep
 from incident_cli.incident.events import Event, Kind, block_from_json, block_to_json, last
 from incident_cli.levers.expectation import Expectation

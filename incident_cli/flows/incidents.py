@@ -11,6 +11,7 @@ from pathlib import Path
 
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.flows.clock import Clock
+from incident_cli.flows.moments import lapse_words, moment
 from incident_cli.flows.recorder import Recorder, resume_recorder
 from incident_cli.incident.events import Event, Kind, closing, event_of, last
 from incident_cli.journal.store import Journal, list_journals, read
@@ -29,6 +30,7 @@ class Standing:
     step: str
     ending: str
     problem: str = ""
+    reminders: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -127,12 +129,25 @@ def standing(directory: Path) -> Standing:
             plain(opened.get("market", "?")),
             plain(present_step(events)),
             plain(ending_of(events)),
+            reminders=tuple(reminders_of(events)),
         )
     except IncidentError as problem:
         reason = problem.message
     except (OSError, LookupError, TypeError, AttributeError, ValueError) as problem:  # a sound chain of nonsense
         reason = f"its records are no events of an incident ({type(problem).__name__})"
     return Standing(plain(directory.name), directory, "?", "?", "?", "?", "", plain(reason))
+
+
+def reminders_of(events: Sequence[Event]) -> Iterator[str]:
+    """When what was contained ends by itself, and until when it may last, unless it was opened again since."""
+    proven = last(events, Kind.PROVEN)
+    if proven is None or proven.data.get("leg") != "contain":
+        return
+    for lapse in proven.data.get("lapses", ()):
+        yield plain(f"the containment ends {lapse_words(lapse['label'], lapse['at'])}")
+    due = proven.data.get("due")
+    if isinstance(due, int):
+        yield f"it may last until {moment(due)} by the deployment's authority: reopen it, or have that changed"
 
 
 def present_step(events: Sequence[Event]) -> str:

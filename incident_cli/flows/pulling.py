@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from incident_cli.binding import Given
@@ -22,7 +21,6 @@ from incident_cli.runbook.model import ContainStep, LeverCall, MustNotChange
 from incident_cli.units import Amount, Token, format_amount
 
 NOTHING_FOUND: Mapping[str, Given] = MappingProxyType({})
-LAST_MOMENT = 253_402_300_799  # 9999-12-31 23:59:59 UTC, the last that has a date
 
 
 def plans_of(bound: Bound, reader: Reader, step: ContainStep, found: Mapping[str, Given] = NOTHING_FOUND) -> list[Plan]:
@@ -83,10 +81,13 @@ def unchanged_reads(bound: Bound, one: MustNotChange) -> Iterator[tuple[str, Cal
         return
     exempt = bound.words(one.except_ or "")
     for market in bound.markets.values():
-        if market.name != exempt:
-            slot, args = bound.slot_at(slot_name, market), (Market(market.name, market.id),)
-            takes_market = bool(slot.protocol.reads[name].parameters)
-            yield f"{one.read}({market.name})", slot.read(name, args if takes_market else ())
+        if market.name == exempt:
+            continue
+        slot, own = bound.slot_at(slot_name, market), bound.slots[slot_name]
+        if slot.protocol.reads[name].parameters:
+            yield f"{one.read}({market.name})", slot.read(name, (Market(market.name, market.id),))
+        elif slot.addresses != {key: own.addresses[key] for key in slot.addresses}:
+            yield f"{one.read}({market.name})", slot.read(name)  # a contract of its own for each market
 
 
 def blast_words(blast: Blast, tokens: Mapping[str, Token]) -> str:
@@ -98,20 +99,6 @@ def blast_words(blast: Blast, tokens: Mapping[str, Token]) -> str:
     amount = with_unit(blast.amount, blast.unit, tokens)
     shown = format_amount(amount.units, amount.token) if isinstance(amount, Amount) else show(blast.amount)
     return f"{blast.who}: {blast.loses} ({shown}: {blast.label})"
-
-
-def moment(seconds: object) -> str:
-    """A time of the chain in words; a far or nonsensical one as the number it is."""
-    if isinstance(seconds, int) and 0 < seconds <= LAST_MOMENT:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f"{seconds} (no date)"
-
-
-def lapse_words(label: str, answer: object | Missing) -> str:
-    """When the effect ends by itself."""
-    if isinstance(answer, Missing):
-        return f"by itself, but UNKNOWN when: {label}: {answer.reason}"
-    return f"by itself at {moment(answer)} ({label})"
 
 
 def undo_to_json(undo: Undo, made: Plan) -> dict[str, object]:

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from typing import cast
 
 from incident_cli.binding import Given
+from incident_cli.flows.moments import LAST_MOMENT as LAST_MOMENT
 from incident_cli.flows.preparing import demand
 from incident_cli.flows.session import Session
 from incident_cli.levers.delay import Delay
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import ContainStep, RestoreStep
 from incident_cli.units import DURATION, format_duration, parse_duration
-
-LAST_MOMENT = 253_402_300_799  # 9999-12-31 23:59:59 UTC, the last that has a date
 
 
 def reopening_of(session: Session, step: ContainStep, irreversible: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from incident_cli.abi import parse_signature
@@ -55,11 +56,28 @@ class Surroundings:
 
 def begin(order: Order, around: Surroundings) -> Session:
     """Open a live incident; nothing is recorded before every file, the market and the chain id are sound."""
+    bound, reader = grounded(order, around)
+    recorder = incidents.create(around.home, bound.runbook.id, "live", bound.chain, around.clock)
+    return opened(order, bound, reader, recorder, around)
+
+
+def grounded(order: Order, around: Surroundings) -> tuple[Bound, Reader]:
+    """Everything bound, the chain id and the tokens held against the chain, and derived slots found."""
     bound = bind_order(order)
     reader = reader_of(bound, around.environment)
     check_tokens(bound, reader)
-    bound = resolved(bound, reader)
-    recorder = incidents.create(around.home, bound.runbook.id, "live", bound.chain, around.clock)
+    return resolved(bound, reader), reader
+
+
+def opened(
+    order: Order,
+    bound: Bound,
+    reader: Reader,
+    recorder: Recorder,
+    around: Surroundings,
+    said: Mapping[str, str] = MappingProxyType({}),
+) -> Session:
+    """The session of an incident whose first event this records; `said` is what the operator said of it."""
     out = order.out or recorder.directory / "proposals"
     session = assemble(bound, reader, recorder, out, around)
     recorder.record(
@@ -74,6 +92,7 @@ def begin(order: Order, around: Surroundings) -> Session:
             "params": dict(order.params),
             "out": str(out.resolve()),
             "derived": derived_addresses(bound),
+            **said,
         },
     )
     return session
@@ -88,24 +107,24 @@ def take_up(incident: str, around: Surroundings) -> Session:
 
 def rebuilt(recorder: Recorder, around: Surroundings) -> Session:
     """The session of a record."""
-    opened = recorder.events[0].data
+    first = recorder.events[0].data
     order = Order(
-        Path(opened["runbook_path"]),
-        Path(opened["deployment_path"]),
-        opened["market"],
-        opened["params"],
-        Path(opened["out"]),
+        Path(first["runbook_path"]),
+        Path(first["deployment_path"]),
+        first["market"],
+        first["params"],
+        Path(first["out"]),
     )
     bound = bind_order(order)
-    if runbook_hash(bound) != opened["runbook_hash"]:
+    if runbook_hash(bound) != first["runbook_hash"]:
         raise JournalBroken(
             "the runbook, a protocol file or the deployment has changed since this incident began",
             f"put {order.runbook} and {order.deployment} back as they were, or begin a new incident",
         )
     reader = reader_of(bound, around.environment)
     reader.read([])
-    bound = resolved(bound, reader, opened.get("derived", {}))
-    return assemble(bound, reader, recorder, Path(opened["out"]), around)
+    bound = resolved(bound, reader, first.get("derived", {}))
+    return assemble(bound, reader, recorder, Path(first["out"]), around)
 
 
 def bind_order(order: Order) -> Bound:

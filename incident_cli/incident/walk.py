@@ -81,7 +81,7 @@ def ending(runbook: Runbook, events: Sequence[Event]) -> Ending:
     reached = {name: outcome for name, outcome in contained.items() if outcome is not None}
     if not reached or set(reached.values()) == {Outcome.NOT_NEEDED}:
         return Ending.STOOD_DOWN
-    proven = any(outcomes.get(one.id) is Outcome.DONE for one in runbook.steps if one.marks == "contained")
+    proven = any(outcomes.get(one.id) in ENDED_WELL for one in runbook.steps if one.marks == "contained")
     wanted = {name: outcome for name, outcome in reached.items() if outcome is not Outcome.NOT_NEEDED}
     return Ending.CONTAINED if proven and set(wanted.values()) <= ENDED_WELL else Ending.NOT_CONTAINED
 

@@ -176,7 +176,7 @@ class Review:
 
     def marked(self, step: Step) -> None:
         """Only what reads the chain may say that something is contained, or open again."""
-        proving = {"contained": (VerifyStep,), "recovered": (RestoreStep, VerifyStep)}
+        proving = {"contained": (VerifyStep, ContainStep), "recovered": (RestoreStep, VerifyStep)}
         if step.marks in proving and not isinstance(step, proving[step.marks]):
             message = f"a {step.verb} step proves nothing on chain: it cannot mark {step.marks}"
             self.wrong(self.node(step, "marks").place, "no-proof", message)
@@ -283,9 +283,9 @@ class Review:
             self.whole_reference(deepest(node, "except"), one.except_)
         protocol = self.protocol(slot)
         read = None if protocol is None else protocol.reads.get(name)
-        wanted = [] if one.for_each is None else ["bytes32"]
-        if read is not None and [one.type for one in read.parameters] != wanted:
-            message = f"{read.call.canonical} is read here with {'a market' if wanted else 'no argument'}"
+        wanted = [[]] if one.for_each is None else [["bytes32"], []]
+        if read is not None and [one.type for one in read.parameters] not in wanted:
+            message = f"{read.call.canonical} is read here with {'a market' if one.for_each else 'no argument'}"
             self.document.wrong(place, "wrong-arguments", message, "for_each: markets asks it of every market")
 
     def whole_reference(self, node: Node, text: str) -> None:

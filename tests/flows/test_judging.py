@@ -115,7 +115,7 @@ def test_a_source_on_another_chain_is_read_at_that_chains_block() -> None:
     )
     own = live.world.addresses.references["ETH-USD"]
     text = text.replace(
-        f'reference: {{chain: drill, addresses: {{feed: "{own}"}}}}',
+        f'reference: {{chain: drill, protocol: chainlink-feed, addresses: {{feed: "{own}"}}}}',
         f'reference: {{chain: far, addresses: {{feed: "{far}"}}}}',
         1,
     )
