@@ -14,11 +14,12 @@ from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.moments import lapse_words
-from incident_cli.flows.proposal import Override, Proposal, prove, show
+from incident_cli.flows.proposal import Override, Proposal, counted, prove
 from incident_cli.flows.session import Session, SkipStep
 from incident_cli.incident.events import Event, Kind, block_from_json, block_to_json, last
 from incident_cli.levers.expectation import Expectation
 from incident_cli.runbook.model import Step
+from incident_cli.units import Token
 
 NOT_SEEN = Missing("the simulation did not show it")
 STILL_NOT_PROVEN = (
@@ -98,7 +99,7 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
 def card_of(session: Session, made: Draft) -> Card:
     """What is shown before confirming."""
     proposal, simulation = made.proposal, made.proposal.simulation
-    after = simulation.after
+    after, tokens = simulation.after, session.bound.deployment.token_units()
     return Card(
         title=made.title,
         safe=proposal.safe.address,
@@ -120,8 +121,8 @@ def card_of(session: Session, made: Draft) -> Card:
         overrides=[override_words(one) for one in proposal.overrides],
         blast=made.blast,
         lapses=[lapse_words(label, after.get(read, NOT_SEEN)) for label, read in made.lapses],
-        shows=[described(one) for one in proposal.expect],
-        unchanged=[described(one) for one in proposal.unchanged],
+        shows=[described(one, tokens) for one in proposal.expect],
+        unchanged=[described(one, tokens) for one in proposal.unchanged],
         reopening=made.reopening,
     )
 
@@ -140,9 +141,9 @@ def override_words(one: Override) -> str:
     return f"{one.code}: {one.message} (overruled by {people})"
 
 
-def described(one: Expectation) -> str:
-    """`exchange.market_paused(ETH-USD) = true`."""
-    return f"{one.label} = {show(one.value)}"
+def described(one: Expectation, tokens: Mapping[str, Token]) -> str:
+    """`exchange.market_paused(ETH-USD) = true`, an amount with its token."""
+    return f"{one.label} = {counted(one.value, one.unit, tokens)}"
 
 
 def execute(session: Session, leg: Leg, evidence: Execution) -> None:
@@ -174,7 +175,8 @@ def prove_leg(session: Session, leg: Leg) -> Block:
     lapses = lapsing(session, leg)
     leg.record(session, Kind.PROVEN, block, proof_block=block_to_json(block), lapses=lapses, due=due_at(leg, block))
     for one in expectations[: len(proposal["expect"])]:
-        session.screen.say(f"block {block.number} shows {described(one)}", "good")
+        shown = described(one, session.bound.deployment.token_units())
+        session.screen.say(f"block {block.number} shows {shown}", "good")
     for lapse in lapses:
         session.screen.say(f"it ends {lapse_words(lapse['label'], lapse['at'])}", "warn")
     return block

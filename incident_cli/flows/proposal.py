@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,14 @@ from incident_cli.chain.simulate import Simulation
 from incident_cli.errors import NotProven
 from incident_cli.evm import Address, Block, Call, CallRead, Missing, hex_bytes, to_hex
 from incident_cli.flows.desk import CallLine
+from incident_cli.flows.moments import moment
 from incident_cli.flows.session import Session
 from incident_cli.levers.expectation import Expectation
 from incident_cli.safe import contracts
 from incident_cli.safe.hashes import SafeHashes
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.text import plain
+from incident_cli.units import Token, format_amount, format_bps, format_duration
 
 SAFE_READS = {
     "nonce": parse_signature(contracts.NONCE),
@@ -154,6 +156,16 @@ def show(value: object) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(show(one) for one in value)}]"
     return plain(str(value).lower() if isinstance(value, bool) else value)
+
+
+def counted(value: object, unit: str | None, tokens: Mapping[str, Token]) -> str:
+    """A read's value with what it counts: `250,000.00 USDC`, `1h`, `150 bps`, a moment; else as it is."""
+    if unit and isinstance(value, int) and not isinstance(value, bool):
+        if unit in tokens:
+            return format_amount(value, tokens[unit])
+        words: Mapping[str, Callable[[int], str]] = {"seconds": format_duration, "time": moment, "bps": format_bps}
+        return words[unit](value) if unit in words else show(value)
+    return show(value)
 
 
 def call_from_json(record: Mapping[str, Any]) -> Call:

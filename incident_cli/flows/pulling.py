@@ -8,9 +8,8 @@ from types import MappingProxyType
 from incident_cli.binding import Given
 from incident_cli.errors import Refused
 from incident_cli.evm import CallRead, Missing, Snapshot, to_hex
-from incident_cli.expression_values import with_unit
 from incident_cli.flows.preparing import demand
-from incident_cli.flows.proposal import PlannedCall, show
+from incident_cli.flows.proposal import PlannedCall, counted
 from incident_cli.flows.reading import Reader
 from incident_cli.levers.authority import Grant, forbidden, granted
 from incident_cli.levers.expectation import Expectation
@@ -18,7 +17,7 @@ from incident_cli.levers.lever import Blast, Plan, Pull, Undo, asked, plan
 from incident_cli.protocols.slot import Market
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.model import ContainStep, LeverCall, MustNotChange
-from incident_cli.units import Amount, Token, format_amount
+from incident_cli.units import Token
 
 NOTHING_FOUND: Mapping[str, Given] = MappingProxyType({})
 
@@ -96,9 +95,7 @@ def blast_words(blast: Blast, tokens: Mapping[str, Token]) -> str:
         return f"{blast.who}: {blast.loses}"
     if isinstance(blast.amount, Missing):
         return f"{blast.who}: {blast.loses} (UNKNOWN how much: {blast.label}: {blast.amount.reason})"
-    amount = with_unit(blast.amount, blast.unit, tokens)
-    shown = format_amount(amount.units, amount.token) if isinstance(amount, Amount) else show(blast.amount)
-    return f"{blast.who}: {blast.loses} ({shown}: {blast.label})"
+    return f"{blast.who}: {blast.loses} ({counted(blast.amount, blast.unit, tokens)}: {blast.label})"
 
 
 def undo_to_json(undo: Undo, made: Plan) -> dict[str, object]:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     PROVEN = "proven"
     FAILED = "failed"
     ADVANCED = "advanced"
+    INJECTED = "injected"
     CLOSED = "closed"
 
 

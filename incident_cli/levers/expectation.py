@@ -12,11 +12,13 @@ from incident_cli.evm import CallRead, Missing, Snapshot, hex_bytes, parse_addre
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """`read` must answer `value`, as its first output or where its path leads; `label` is how people name it."""
+    """`read` must answer `value`, as its first output or where its path leads; `label` is how people name it, `unit`
+    what the number counts (empty: nothing is said of it)."""
 
     label: str
     read: CallRead
     value: object
+    unit: str = ""
 
     def judge(self, snapshot: Snapshot) -> bool | Missing:
         """Whether the chain shows it; Missing where it could not be read."""
@@ -33,6 +35,7 @@ class Expectation:
             "data": to_hex(encode_call(signature, self.read.args)),
             "equals": to_hex(encode([signature.output_at(path).type], [self.value])),
             **({} if path == (0,) else {"part": list(path)}),
+            **({"unit": self.unit} if self.unit else {}),
         }
 
     @classmethod
@@ -42,7 +45,8 @@ class Expectation:
         args = decode_call(signature, hex_bytes(record["data"]))
         path = tuple(record.get("part", (0,)))
         value = decode([signature.output_at(path).type], hex_bytes(record["equals"]))[0]
-        return cls(record["label"], CallRead(parse_address(record["to"]), signature, args, path=path), value)
+        read = CallRead(parse_address(record["to"]), signature, args, path=path)
+        return cls(record["label"], read, value, record.get("unit", ""))
 
 
 def same(found: object, wanted: object) -> bool:

@@ -7,7 +7,7 @@ turns the answers into calls, their expectations and their undo, or says that no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import Address, Call, CallRead, Missing, Snapshot
@@ -157,9 +157,10 @@ def calls_of(pull: Pull, standing: Standing) -> tuple[Call, ...]:
 
 def expected(pull: Pull, standing: Standing, reads: Mapping[str, CallRead], name: str) -> Expectation:
     """What one read must answer after the lever was pulled."""
-    kind = pull.slot.protocol.reads[name].value_type
+    definition = pull.slot.protocol.reads[name]
+    kind = definition.value_type
     value = standing.fit(kind.type, standing.worth(pull.definition.expect[name]), kind.components)
-    return Expectation(pull.describe(name), reads[name], value)
+    return Expectation(pull.describe(name), reads[name], value, definition.unit or "")
 
 
 def authority_of(pull: Pull, standing: Standing, reads: Mapping[str, CallRead]) -> tuple[Expectation, ...]:
@@ -202,5 +203,5 @@ def undo_of(
     signature = definition.undo.call or definition.call
     address = pull.slot.addresses[definition.undo.on or definition.on]
     call = Call(address, signature, standing.fill(signature, definition.undo.with_))
-    back = tuple(Expectation(pull.describe(name), reads[name], standing.values[name]) for name in definition.expect)
+    back = tuple(replace(one, value=standing.values[name]) for name, one in zip(definition.expect, expect, strict=True))
     return Undo(definition.undo.by, call, only_if=expect, expect=back)
