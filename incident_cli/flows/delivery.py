@@ -143,6 +143,7 @@ def document(session: Session, leg: Leg) -> dict[str, Any]:
         "runbook": session.bound.runbook.id,
         "runbook_hash": session.runbook_hash,
         "market": session.bound.market.name,
+        **({"because": str(because)} if (because := session.events[0].data.get("because")) else {}),
         "block": block_to_json(leg.planned_at),
         "version": __version__,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from incident_cli.errors import Refused
+from incident_cli.errors import Refused, Unread
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.proposal import Objection, Override
 from incident_cli.flows.session import Session
@@ -24,6 +24,20 @@ NAME_LIMIT, REASON_LIMIT = 80, 500
 def overruled(session: Session, step: Step, objections: Sequence[Objection]) -> tuple[Override, ...]:
     """Each objection overruled by two people; raises Refused where one is not."""
     return tuple(overrule(session, step, one) for one in objections)
+
+
+def go_on_with_fewer(session: Session, step: Step, problem: Unread) -> None:
+    """Where too few nodes answer or agree, two people may go on with those that do, for as long as this session lasts.
+
+    Raises the problem again where nodes are not what is missing, or none answers.
+    """
+    nodes = session.reader.nodes
+    answered = len(nodes.answered)
+    if nodes.quorum == 1 or not 0 < answered < nodes.quorum:
+        raise problem
+    message = f"only {answered} of {nodes.quorum} nodes of {nodes.chain} answer: {problem.message}"
+    session.overrides.append(overrule(session, step, Objection("quorum-lost", message)))
+    nodes.quorum = answered
 
 
 def overrule(session: Session, step: Step, objection: Objection) -> Override:

@@ -54,7 +54,7 @@ Preparer = Callable[[Session, Step, Wanted], Proposal]
 def prepare(session: Session, step: Step, wanted: Wanted) -> Proposal:
     """A proposal that makes exactly these calls; raises Refused, Unread or Waiting with the reason."""
     drafted = draft(session.reader, session.bound.deployment.pins, wanted)
-    overrides = overruled(session, step, drafted.objections)
+    overrides = (*session.overrides, *overruled(session, step, drafted.objections))
     return replace(drafted.proposal, overrides=overrides)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +27,7 @@ from incident_cli.runbook.model import Step
 
 if TYPE_CHECKING:
     from incident_cli.flows.delivery import Delivery
+    from incident_cli.flows.proposal import Override
 
 
 SETTLE_SECONDS = 12  # a block of Ethereum
@@ -73,6 +74,7 @@ class Session:
     pace: Pace
     runbook_hash: str
     attempt: int = 0
+    overrides: list[Override] = field(default_factory=list)  # what two people overruled for the whole session
 
     @property
     def events(self) -> Sequence[Event]:
@@ -200,7 +202,7 @@ class Session:
 
     def block_age(self, block: Block | None) -> int | None:
         """How old a live chain's block is by the wall clock, in seconds; a drill's time is its own."""
-        if block is None or self.recorder.mode == "drill":
+        if block is None or self.recorder.is_rehearsal:
             return None
         return int(self.recorder.clock.now().timestamp()) - block.timestamp
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from incident_cli.errors import Waiting
+from incident_cli.errors import Unread, Waiting
 from incident_cli.evm import Block, keccak
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
+from incident_cli.flows.overruling import go_on_with_fewer
 from incident_cli.flows.past_pulls import last_pull
 from incident_cli.flows.preparing import Preparer, prepare
 from incident_cli.flows.proposal import Objection, PlannedCall, Wanted
@@ -49,6 +50,15 @@ CHOICES = (
 def perform(session: Session, step: Step, present: Sequence[Event], prepare: Preparer = prepare) -> Ended:
     """Contain, unless everything is done already."""
     assert isinstance(step, ContainStep), "the registry gives each verb its own step"
+    try:
+        return contain(session, step, prepare)
+    except Unread as problem:
+        go_on_with_fewer(session, step, problem)
+        return contain(session, step, prepare)
+
+
+def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
+    """Contain, unless the chain shows everything done."""
     legs = [leg_of(session, step, name) for name in (SCHEDULE_LEG, LEG)]
     if not any(one.is_confirmed for one in legs):
         require_compared(session, step)
