@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli import settings
+from incident_cli.cli.drill_fork import ForkAsked, ForkRehearsal
 from incident_cli.cli.terminal import Aloud, Desk, Printer, print_json, require_terminal
 from incident_cli.errors import IncidentError, Misused, Waiting
 from incident_cli.text import plain
@@ -30,6 +31,12 @@ Seed = Annotated[
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Also serve the drill's chain on 127.0.0.1:PORT.")]
 Resume = Annotated[str | None, typer.Option(metavar="[ID]", help="Go on with a drill; without ID, the latest.")]
 Answers = Annotated[Path | None, typer.Option(help="Rehearsed answers: YAML, step id to answer.")]
+Forked = Annotated[bool, typer.Option("--fork", help="On an anvil fork of the deployment's chain.")]
+Deployed = Annotated[Path | None, typer.Option(help="With --fork: the deployment file.")]
+Market = Annotated[str | None, typer.Option(help="With --fork: which market, where there are several.")]
+Params = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="With --fork: a parameter; repeatable.")
+]
 
 
 def drill(
@@ -41,13 +48,37 @@ def drill(
     serve: Port = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     resume: Resume = None,
+    fork: Forked = False,
+    deployment: Deployed = None,
+    market: Market = None,
+    param: Params = None,
 ) -> None:
-    """Rehearse an incident on an embedded chain: no network, a real Safe, in seconds."""
+    """Rehearse an incident on an embedded chain: no network, a real Safe, in seconds. Or on a fork of your own."""
+    if fork or deployment or market or param:
+        elsewhere = {"--seed": seed, "--serve": serve, "--resume": resume}
+        asked = ForkAsked(runbook, deployment, market, scenario, param or [], elsewhere)
+        raise typer.Exit(rehearse_on_fork(asked, fork, auto, answers, as_json))
     session = Rehearsal(Desk(), auto, answers, serve)
     session.check(runbook, scenario, seed, resume)
     require_somebody(auto, answers)
     session.open(runbook, scenario, seed, resume)
     raise typer.Exit(session.run(as_json))
+
+
+def rehearse_on_fork(asked: ForkAsked, fork: bool, auto: bool, answers: Path | None, as_json: bool) -> int:
+    """A drill on a fork: what was asked for is there, and somebody answers, before anything is begun."""
+    from incident_cli.flows.fork_drill import plan_fork
+
+    refuse_both(auto, answers)
+    rehearsal = ForkRehearsal(Desk(), plan_fork(asked.order(fork)), auto, answers)
+    require_somebody(auto, answers)
+    return rehearsal.run(as_json)
+
+
+def refuse_both(auto: bool, answers: Path | None) -> None:
+    """The questions are answered once."""
+    if auto and answers is not None:
+        raise Misused("--auto and --answers both answer the questions", "leave out one of them")
 
 
 def require_somebody(auto: bool, answers: Path | None) -> None:
@@ -94,8 +125,7 @@ class Rehearsal:
         from incident_cli.flows.drill import plan_drill
         from incident_cli.flows.incidents import locate
 
-        if self.auto and self.answers is not None:
-            raise Misused("--auto and --answers both answer the questions", "leave out one of them")
+        refuse_both(self.auto, self.answers)
         if resume is None:
             plan_drill(runbook, scenario, DEFAULT_SEED)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from incident_cli.cli import settings
 from incident_cli.cli.terminal import Printer, print_json
-from incident_cli.flows.incidents import COMMANDS, Standing, standings
+from incident_cli.flows.incidents import COMMANDS, FORK_IS_GONE, Standing, standings
 
 SCHEMA = "incident.open/v1"
 
@@ -32,12 +32,14 @@ def show_one(printer: Printer, one: Standing) -> None:
     if one.problem:
         printer.line(f"BROKEN  {one.incident}: {one.problem}", "bold red")
         return
-    mode = "LIVE " if one.mode == "live" else "DRILL"
+    mode = {"live": "LIVE ", "fork": "FORK "}.get(one.mode, "DRILL")
     printer.line(f"{mode}  {one.incident}  {one.market}  at step {one.step}", "bold red" if one.mode == "live" else "")
     for reminder in one.reminders:
         printer.line(f"       {reminder}", "yellow")
     if one.mode in COMMANDS:
         printer.command("       next", next_words(one))
+    elif one.mode == "fork":
+        printer.line(f"       it cannot be resumed: {FORK_IS_GONE}")
 
 
 def next_command(one: Standing) -> str:

@@ -21,7 +21,9 @@ METRIC_WORDS = {
 }
 
 
-def show_scorecard(printer: Printer, report: Mapping[str, Any], moments: Mapping[str, Moment], losses: Losses) -> None:
+def show_scorecard(
+    printer: Printer, report: Mapping[str, Any], moments: Mapping[str, Moment], losses: Losses | None
+) -> None:
     """Everything about the drill on one page."""
     from rich.panel import Panel
 
@@ -49,8 +51,10 @@ def span_words(span: Mapping[str, int] | None) -> str:
     return f"{format_duration(span['seconds'])}, {span['blocks']} block{'' if span['blocks'] == 1 else 's'}"
 
 
-def loss_rows(losses: Losses) -> Sequence[tuple[str, str]]:
-    """What was lost when, and what was saved; nothing of either where nobody took advantage."""
+def loss_rows(losses: Losses | None) -> Sequence[tuple[str, str]]:
+    """What was lost when, and what was saved; nothing of either where nobody took advantage, or nobody knows."""
+    if losses is None:
+        return [("lost", "not known: nobody takes advantage on a fork")]
     if not losses.at_stake:
         return [("lost", "nothing: in this scenario nobody takes advantage")]
     rows = [("lost before detection", format_amount(losses.before_detection, TOKEN))]
@@ -89,7 +93,8 @@ def bar(number: int, first: int, last: int, width: int) -> str:
 
 def conclusion(report: Mapping[str, Any], moments: Mapping[str, Moment]) -> list[str]:
     """The last words: the Safe, the hash, and the block that proves it."""
-    lines = ["", f"Safe {report['safe']['address']} (2 of 3)"]
+    safe = report["safe"]
+    lines = ["", *([f"Safe {safe['address']} ({safe['threshold']} of {len(safe['owners'])})"] if safe else [])]
     lines += [f"safeTxHash {one['safe_tx_hash']}" for one in report["proposals"][:1]]
     if report["outcome"] == "contained" and "contained" in moments:
         block = moments["contained"].block

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 FRAME = 4  # the columns a panel takes from a line
-MODES = {"drill": ("DRILL", "green"), "live": ("LIVE", "bold red")}
+MODES = {"drill": ("DRILL", "green"), "fork": ("FORK DRILL", "green"), "live": ("LIVE", "bold red")}
 TONES = {"plain": "", "good": "green", "bad": "bold red", "warn": "yellow"}
 MARKS = {"good": "  ok ", "bad": " BAD ", "warn": "warn ", "plain": "     "}
 VERDICT_STYLE = {

@@ -40,6 +40,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def anvil() -> str | None:
+    """The anvil of fork drills: `$INCIDENT_ANVIL`, else the one on PATH; None where there is none."""
+    return os.environ.get("INCIDENT_ANVIL") or shutil.which("anvil")
+
+
 def columns() -> int:
     """How wide lines are where there is no terminal: `COLUMNS`, else 80."""
     given = os.environ.get("COLUMNS", "")

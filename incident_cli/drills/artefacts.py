@@ -20,6 +20,7 @@ from incident_cli.abi import encode
 COMPILER = "0.4.3"
 CONTRACTS = (
     "attacker",
+    "forked_feed",
     "margin_market",
     "option_marks",
     "options_exchange",

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, cast
 from incident_cli.binding import BPS, DURATION, IDENTIFIER, INTEGER, SLUG, Binder, did_you_mean, one_of
 from incident_cli.document import Document, Place, read_document
 from incident_cli.drills.actors import MARKETS
+from incident_cli.drills.fork_script import is_fork_script
 from incident_cli.drills.scenario import AT_ONCE, EVERYWHERE, FAULT_KINDS, UNMEASURED, Fault, FaultKind, Scenario
 from incident_cli.errors import Misused
 from incident_cli.text import plain
@@ -118,8 +119,10 @@ def load_script(path: Path) -> Script:
 
 def find_script(folder: Path, runbook: str | None, name: str | None) -> Script:
     """The scenario of that name, else the one that rehearses the runbook; raises Misused naming those there are."""
-    paths = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    paths = {path.stem: path for path in sorted(folder.glob("*.yaml")) if not is_fork_script(path)}
     if name is not None:
+        if is_fork_script(folder / f"{name}.yaml"):
+            raise Misused(f"{plain(name, 80)} is a scenario of a fork drill", "add --deployment FILE --fork")
         if name not in paths:
             known = ", ".join(paths) or "none"
             raise Misused(f"there is no scenario {plain(name, 80)!r}{did_you_mean(name, paths)}", f"scenarios: {known}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.moments import lapse_words, moment
-from incident_cli.flows.recorder import Recorder, resume_recorder
+from incident_cli.flows.recorder import FORK, Recorder, resume_recorder
 from incident_cli.incident.events import Event, Kind, closing, event_of, last
 from incident_cli.journal.store import Journal, list_journals, read
 from incident_cli.text import plain
@@ -71,6 +71,9 @@ def locate(home: Path, incident: str, mode: str) -> Path:
     directory = home / chosen
     if Path(chosen).name != chosen or not directory.is_dir():
         raise Misused(f"there is no incident {plain(chosen, 120)!r}", "bare `incident` lists the open ones")
+    if standing(directory).mode == FORK:
+        hint = "incident drill RUNBOOK --deployment FILE --fork"
+        raise Misused(f"{chosen} cannot be resumed: {FORK_IS_GONE}", hint)
     return directory
 
 
@@ -96,6 +99,7 @@ def closing_on_failure(journal: Journal) -> Iterator[None]:
 
 
 COMMANDS = {"drill": "drill --resume", "live": "respond --resume"}
+FORK_IS_GONE = "a fork is gone with its process; begin a new one"
 
 
 def latest(home: Path, mode: str) -> str:

@@ -28,6 +28,7 @@ from incident_cli.runbook.first_deployment import (
     market_name,
 )
 from incident_cli.runbook.first_runbook import First, cases_text, runbook_text
+from incident_cli.runbook.first_scenario import scenario_id, scenario_text
 from incident_cli.text import plain
 
 MARK = re.compile(r"\s*# REVIEW: (?P<why>.*)")
@@ -146,6 +147,7 @@ def texts(order: InitOrder, ground: Ground) -> dict[str, str]:
         first = first_of(name, written, ground, market)
         found[f"protocols/{name}.yaml"] = written.text
         runbooks |= {f"{first.id}.yaml": runbook_text(first), f"tests/{first.id}.yaml": cases_text(first)}
+        runbooks[f"drills/{scenario_id(first)}.yaml"] = scenario_text(first)
         placed.append(place(name, written, ground, first))
     deployment = f"deployments/{order.where.slug}.yaml"
     found[deployment] = deployment_text(order.where, ground.safe, placed, market)

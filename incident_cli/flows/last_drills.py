@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from incident_cli.errors import IncidentError
+from incident_cli.flows.recorder import DRILL, FORK
 from incident_cli.incident.events import Kind, closing, event_of
 from incident_cli.journal.store import list_journals, read
 
@@ -24,11 +25,14 @@ def last_drills(home: Path) -> dict[str, datetime]:
 
 
 def rehearsal(directory: Path) -> tuple[str, datetime | None]:
-    """The digest of the runbook a drill rehearsed, and when it ended; None where it is live, open or broken."""
+    """The digest of the runbook a drill rehearsed, and when it ended; None where it is live, open or broken.
+
+    A drill on a fork counts as one on the embedded chain does.
+    """
     record = read(directory)
     bodies = [one.body or {} for one in record.records]
     events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
     ended = closing(events)
-    drilled = record.valid and bodies[0]["mode"] == "drill" and events[0].kind is Kind.OPENED
+    drilled = record.valid and bodies[0]["mode"] in (DRILL, FORK) and events[0].kind is Kind.OPENED
     digest = str(events[0].data.get("runbook_sha256", ""))
     return digest, None if ended is None or not drilled else datetime.fromisoformat(ended.at)

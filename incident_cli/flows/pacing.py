@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Protocol
 
 from incident_cli.chain.batch import head
 from incident_cli.drills.live_world import LiveWorld
@@ -53,12 +54,19 @@ class LivePace:
         """A live chain recovers by itself or not at all."""
 
 
+class Advancing(Protocol):
+    """A chain of a drill."""
+
+    def advance(self, seconds: int) -> None:
+        """Let so much time pass."""
+
+
 @dataclass(slots=True)
 class ThinkingTime:
     """A drill's answerer: while the operator thinks, the world goes on, a block every 12 s."""
 
     answerer: Answerer
-    live: LiveWorld
+    live: Advancing
     clock: Clock
 
     def ask(self, prompt: Prompt) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from incident_cli.errors import IncidentError
+from incident_cli.flows.recorder import FORK
 from incident_cli.incident.events import Event, Kind, event_of
 from incident_cli.journal.store import list_journals, read
 from incident_cli.levers.authority import LastPull
@@ -13,8 +14,11 @@ from incident_cli.levers.authority import LastPull
 def last_pull(home: Path, mode: str, label: str, safe: str) -> LastPull | None:
     """The latest executed pull of that lever with the same arguments through that Safe; None where none is recorded.
 
-    A journal that does not verify says nothing here: it is shown as broken by bare `incident`.
+    A journal that does not verify says nothing here: it is shown as broken by bare `incident`. On a fork there is none:
+    what was pulled on another fork never happened on this one.
     """
+    if mode == FORK:
+        return None
     found = [one for directory in list_journals(home) for one in pulls_in(directory, mode, label, safe)]
     return max(found, key=lambda one: one.timestamp, default=None)
 

@@ -17,6 +17,8 @@ from incident_cli.incident.events import Event, Kind, block_to_json, event_of
 from incident_cli.journal.store import Journal
 from incident_cli.text import plain
 
+LIVE, DRILL, FORK = "live", "drill", "fork"
+
 
 @dataclass(slots=True)
 class Recorder:
@@ -34,6 +36,11 @@ class Recorder:
     def directory(self) -> Path:
         """The incident's folder."""
         return self.journal.directory
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether nothing in it is real: a drill, on a world of its own or on a fork. Its chain's time is its own."""
+        return self.mode in (DRILL, FORK)
 
     def record(
         self,

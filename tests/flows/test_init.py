@@ -11,6 +11,8 @@ import pytest
 
 from incident_cli.document import Text, parse_document
 from incident_cli.drills.artefacts import folder as artefacts
+from incident_cli.drills.fork_script import load_fork_script
+from incident_cli.drills.injecting import injections
 from incident_cli.drills.world import CHAIN_ID
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.evm import Address
@@ -33,6 +35,7 @@ EVERY = [
     "deployments/NAME.yaml",
     "exchange-emergency.yaml",
     "tests/exchange-emergency.yaml",
+    "drills/exchange-emergency-fork.yaml",
 ]
 
 
@@ -75,6 +78,9 @@ def loads_and_passes(folder: Path, name: str = "exchange") -> None:
     (market,) = deployment.markets
     bound = bind(loaded, deployment, document, market, {})
     assert bound.chain == f"chain_{CHAIN_ID}"
+    script = load_fork_script(folder / "drills" / f"{name}-emergency-fork.yaml")
+    assert script.scenario.runbook == loaded.runbook.id
+    assert len(injections(script, bound)) == len(script.scenario.inject) > 0
     result = run_file(load_cases(folder / "tests" / f"{name}-emergency.yaml"))
     assert result.passed, [failure.line for case in result.cases for failure in case.failures]
     assert result.coverage.complete
@@ -124,7 +130,7 @@ def test_a_file_with_other_content_is_left_alone_and_named(served: ServedWorld, 
     own.write_text("protocol: exchange # mine\n  # REVIEW: my own \x1b[31mquestion\n")
     done = initialise(order(served, tmp_path))
     assert done.kept == done.differing == (str(own),)
-    assert len(done.written) == 3
+    assert len(done.written) == 4
     assert own.read_text().startswith("protocol: exchange # mine")
     mine = [one for one in done.review if one.file == str(own)]
     assert [(one.line, one.why) for one in mine] == [(2, "my own <U+001B>[31mquestion")]
@@ -267,7 +273,7 @@ def test_a_key_in_the_url_stays_out_of_the_file_and_the_screen(served: ServedWor
     assert ended.object["next"][0] == f"export INCIDENT_RPC_{CHAIN_ID}=…"
     assert key not in ended.out + ended.err
     files = snapshot(tmp_path / "new")
-    assert len(files) == 4
+    assert len(files) == 5
     assert not [name for name, content in files.items() if key.encode() in content]
     deployment, _ = load_deployment(tmp_path / f"new/deployments/chain-{CHAIN_ID}.yaml")
     (source,) = deployment.chains[f"chain_{CHAIN_ID}"].rpc
@@ -297,7 +303,7 @@ def test_people_are_told_what_was_written_and_what_comes_next_in_order(served: S
     places = [first.err.index(one) for one in steps]
     assert places == sorted(places)
     assert "written: " not in second.err
-    assert second.err.count("there already; left as it is: ") == 4
+    assert second.err.count("there already; left as it is: ") == 5
 
 
 def test_the_examples_of_contacts_load_once_they_are_no_comments(served: ServedWorld, tmp_path: Path) -> None:
@@ -327,7 +333,7 @@ def test_two_contracts_share_one_deployment_and_the_market_main(served: ServedWo
     contracts = {"exchange": at.exchange, "other-one": at.margin}
     where = Where(CHAIN_ID, served.nodes[0].url)
     done = initialise(InitOrder(where, at.council, contracts, {"exchange": ABI}, tmp_path))
-    assert len(done.written) == 7
+    assert len(done.written) == 9
     deployment, _ = load_deployment(tmp_path / f"deployments/chain-{CHAIN_ID}.yaml")
     assert list(deployment.markets) == ["MAIN"]
     assert list(deployment.slots) == ["exchange", "other_one", "council"]

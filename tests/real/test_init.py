@@ -127,6 +127,7 @@ def test_init_from_the_abi_writes_a_lever_that_pauses_through_the_safe(stage: St
     assert sorted(ended.object["written"]) == [
         "new/coin-emergency.yaml",
         f"new/deployments/chain-{CHAIN_ID}.yaml",
+        "new/drills/coin-emergency-fork.yaml",
         "new/protocols/coin.yaml",
         "new/tests/coin-emergency.yaml",
     ]

@@ -22,7 +22,7 @@ HELP = (
 def perform(session: Session, step: Step, present: Sequence[Event]) -> Ended:
     """Done when the person says where it was published; the exact text is recorded with the answer."""
     assert isinstance(step, NotifyStep), "the registry gives each verb its own step"
-    template, audience, is_drill = chosen(session, step), step.notify.audience, session.recorder.mode == "drill"
+    template, audience, is_drill = chosen(session, step), step.notify.audience, session.recorder.is_rehearsal
     runbook, market = session.bound.runbook, session.bound.market.name
     lines = notice_text(runbook, market, session.events, template, audience, now(session), drill=is_drill)
     text = "\n".join(lines)
@@ -65,6 +65,6 @@ def show(session: Session, lines: Sequence[str], digest: str, audience: str) -> 
 def now(session: Session) -> str:
     """The present in UTC: on a live chain the wall clock's, in a drill the chain's own."""
     head = session.reader.head
-    if session.recorder.mode == "drill" and head is not None:
+    if session.recorder.is_rehearsal and head is not None:
         return utc(head.timestamp)
     return utc(int(session.recorder.clock.now().timestamp()))
