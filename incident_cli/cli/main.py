@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from incident_cli import __version__
-from incident_cli.cli import check, contain, drill, explain, init, lever, respond, runbook, streams
+from incident_cli.cli import check, contain, drill, explain, init, lever, pin, preflight, respond, runbook, streams
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.text import plain_lines
 
@@ -30,6 +30,10 @@ app.command("respond", epilog=respond.EXAMPLE, short_help="Respond to an inciden
 app.command("contain", epilog=contain.EXAMPLE, short_help="Pull one lever without a firing check.")(contain.contain)
 app.command("explain", epilog=explain.EXAMPLE, short_help="Explain a code, a kind of check or a verb.")(explain.explain)
 app.command("init", epilog=init.EXAMPLE, short_help="Begin with your own protocol: write its first files.")(init.init)
+app.command("preflight", epilog=preflight.EXAMPLE, short_help="Ask whether the Safe could act now.")(
+    preflight.preflight
+)
+app.command("pin", epilog=pin.EXAMPLE, short_help="Write down the code of every contract.")(pin.pin)
 app.command("check", epilog=check.EXAMPLE, short_help="Judge a runbook's checks now.")(check.check)
 app.add_typer(runbook.app, name="runbook")
 app.add_typer(lever.app, name="lever")

@@ -1,0 +1,241 @@
+"""`incident preflight`: if it happened now, could this Safe really do what the runbooks say?
+
+Everything that is asked has an item of its own with a stable id; what could not be seen is unknown and never ready.
+One cause has one line that is not ready: what depends on it waits, and says for what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from incident_cli.errors import IncidentError
+from incident_cli.evm import Block, Missing, Read, Snapshot
+from incident_cli.flows.check import CheckOrder, markets_of
+from incident_cli.flows.clock import Clock
+from incident_cli.flows.connecting import Environment
+from incident_cli.flows.last_drills import last_drills
+from incident_cli.flows.preflight_code import code_reads, pin_items, token_items, used_places
+from incident_cli.flows.preflight_ground import Stage, acting, is_whole, safes_of, settle, stages_of
+from incident_cli.flows.preflight_item import Item, Status, judged, merged, together, waiting
+from incident_cli.flows.preflight_levers import lever_items, power_item, role_reads, spare_pulls
+from incident_cli.flows.preflight_nodes import Site, head_item, site_of
+from incident_cli.flows.preflight_people import contacts_item, drill_item, gas_item
+from incident_cli.flows.preflight_safe import SafeAt, SafeSeen, safe_items
+from incident_cli.flows.preflight_service import service_items
+from incident_cli.flows.preflight_steps import rehearse
+from incident_cli.flows.preflight_undo import undo_item
+from incident_cli.flows.reading import Reader
+from incident_cli.levers.lever import asked
+from incident_cli.levers.pull import Pull
+from incident_cli.runbook.bind import Bound, bind
+from incident_cli.runbook.deployment import Deployment, load_deployment
+from incident_cli.runbook.load import LoadedRunbook, load_runbook
+from incident_cli.transport import Deadline
+
+SCHEMA = "incident.preflight/v1"
+STEPS_SECONDS = 120.0  # for all steps together, however slow the nodes are
+Progress = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightOrder:
+    """What is looked at. `markets` None: every market, empty: the deployment's only one; `home`: where drills are."""
+
+    runbooks: Sequence[Path]
+    deployment: Path
+    markets: Sequence[str] | None
+    params: Mapping[str, str]
+    home: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Everything that was looked at, in the order of the checklist."""
+
+    deployment: str
+    runbooks: tuple[str, ...]
+    items: tuple[Item, ...]
+
+    @property
+    def status(self) -> Status:
+        """Of all items together."""
+        return together(self.items)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object `incident preflight --json` prints."""
+        return {
+            "schema": SCHEMA,
+            "deployment": self.deployment,
+            "runbooks": list(self.runbooks),
+            "ready": self.status == "ready",
+            "items": [one.to_json() for one in self.items],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the items of one preflight are judged from."""
+
+    deployment: Deployment
+    bounds: Sequence[Bound]
+    stages: Sequence[Stage]
+    sites: Mapping[str, Site]
+    now: int
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+
+    @property
+    def safes(self) -> tuple[SafeAt, ...]:
+        """The Safes that contain or restore."""
+        return safes_of(self.bounds)
+
+    def seen(self, safe: SafeAt) -> SafeSeen:
+        """A Safe with what was answered of it."""
+        return SafeSeen(safe, self.snapshots[safe.chain])
+
+    def reader(self, chain: str) -> Reader | None:
+        """A reader whose own chain this is."""
+        return self.sites[chain].reader(self.sites)
+
+
+def preflight(order: PreflightOrder, environment: Environment, clock: Clock, progress: Progress) -> Preflight:
+    """Look at everything; raises WrongFile or Misused. What the chain or a service fails to say is an item."""
+    loaded = [load_runbook(one) for one in dict.fromkeys(order.runbooks)]
+    deployment, document = load_deployment(order.deployment)
+    markets = markets_of(CheckOrder(order.runbooks[0], order.deployment, order.markets, (), {}), deployment)
+    bounds = [
+        bind(one, deployment, document, market, given_to(one, order.params)) for one in loaded for market in markets
+    ]
+    with progress("asking each node"):
+        chains = sorted({name for one in bounds for name in (one.chain, *(s.chain for s in one.slots.values()))})
+        sites = {name: site_of(deployment, name, environment) for name in chains}
+        settled = [settle(one, sites) for one in bounds]
+    whole = [one for one, _ in settled if is_whole(one)]
+    stages = [stage for one in whole for stage in stages_of(one)]
+    scene = Scene(deployment, whole, stages, sites, int(clock.now().timestamp()))
+    items = [item for one in sites.values() for item in one.items]
+    items += [item for _, item in settled if item is not None]
+    with progress("reading the chains, all at one block each"):
+        items += list(standing_items(scene))
+    with progress("asking the transaction service"):
+        items += list(outside_items(scene, environment))
+    items += [drill_item(one, last_drills(order.home), clock.now()) for one in loaded]
+    items += list(step_items(scene, {one.id: one for one in merged(items)}, progress))
+    return Preflight(deployment.name, tuple(one.runbook.id for one in loaded), merged(items))
+
+
+def given_to(loaded: LoadedRunbook, params: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that a runbook has; where several are looked at, each takes its own."""
+    return {name: value for name, value in params.items() if name in loaded.runbook.params}
+
+
+def standing_items(scene: Scene) -> Iterator[Item]:
+    """What one round of reads a chain tells: code, tokens, Safes, contacts, roles, and power beyond need."""
+    needed = frozenset(
+        one.id("").removeprefix(":").rpartition("@")[0] for stage in scene.stages for one in stage.pulled
+    )
+    spare = {safe: spare_pulls(scene.bounds, needed, safe) for safe in acting(scene.stages)}
+    for chain in scene.sites:
+        reads = [*code_reads(scene.deployment, chain)]
+        reads += [read for safe in scene.safes if safe.chain == chain for read in safe.reads]
+        pulls = [one.pull for stage in scene.stages for one in stage.pulled if stage.bound.chain == chain]
+        reads += [read for pull in pulls for read in asked_of(pull)]
+        reads += [
+            read
+            for safe, some in spare.items()
+            if safe.chain == chain
+            for one in some.values()
+            for read in role_reads(one)
+        ]
+        yield from chain_items(scene, chain, reads)
+    yield from contact_items(scene)
+    for stage in scene.stages:
+        for pulled in stage.pulled:
+            yield from lever_items(pulled, scene.snapshots[stage.bound.chain])
+    for safe, some in spare.items():
+        look = partial(power_item, safe, scene.bounds, some, scene.snapshots[safe.chain])
+        yield judged(f"over-privilege:{safe.name}", look)
+
+
+def asked_of(pull: Pull) -> Sequence[Read]:
+    """Every read of a pull; none where its protocol file is wrong, which its items say."""
+    try:
+        return asked(pull)
+    except (IncidentError, LookupError):
+        return []
+
+
+def chain_items(scene: Scene, chain: str, reads: Sequence[Read]) -> Iterator[Item]:
+    """The items of one chain, from one snapshot of it."""
+    reader = scene.reader(chain)
+    snapshot = scene.snapshots[chain] = read_all(scene.sites[chain], reader, reads)
+    if reader is not None and snapshot.block.hash:
+        yield judged(f"head:{chain}", lambda: head_item(reader, snapshot.block, scene.now))
+    places = [*used_places(scene.bounds)]
+    yield from pin_items(scene.deployment, chain, places, snapshot)
+    yield from token_items(scene.deployment, chain, snapshot)
+    for safe in scene.safes:
+        if safe.chain == chain:
+            yield from safe_items(scene.seen(safe), scene.deployment)
+
+
+def read_all(site: Site, reader: Reader | None, reads: Sequence[Read]) -> Snapshot:
+    """Every answer at one block; where the chain cannot be read, every one is missing with the reason."""
+    reason = f"{site.chain} cannot be read: see {', '.join(site.causes)}"
+    if reader is not None:
+        try:
+            return reader.read(reads)
+        except IncidentError as problem:
+            reason = problem.message
+    return Snapshot(Block(site.chain, 0, "", 0), dict.fromkeys(reads, Missing(reason)))
+
+
+def contact_items(scene: Scene) -> Iterator[Item]:
+    """The contacts of each Safe's owners."""
+    for safe in scene.safes:
+        name = f"contacts:{safe.name}"
+
+        def look(name: str = name, safe: SafeAt = safe) -> Item:
+            every = frozenset(owner for one in scene.safes for owner in scene.seen(one).owners)
+            return contacts_item(name, scene.seen(safe), scene.deployment, every)
+
+        yield judged(name, look)
+
+
+def outside_items(scene: Scene, environment: Environment) -> Iterator[Item]:
+    """The service and the gas of each chain on which something is contained or restored."""
+    for chain in dict.fromkeys(one.chain for one in scene.safes):
+        seen = {one.name: scene.seen(one) for one in scene.safes if one.chain == chain}
+        yield from service_items(chain, scene.deployment.services.get(chain), seen, environment)
+        name, reader = f"gas:{chain}", scene.reader(chain)
+        if reader is None:
+            yield waiting(name, scene.sites[chain].causes)
+        else:
+            yield judged(name, partial(funds_item, reader, scene, seen))
+
+
+def funds_item(reader: Reader, scene: Scene, safes: Mapping[str, SafeSeen]) -> Item:
+    """The gas of one chain; raises Unread."""
+    return gas_item(reader, scene.deployment, [owner for one in safes.values() for owner in one.owners])
+
+
+def step_items(scene: Scene, items: Mapping[str, Item], progress: Progress) -> Iterator[Item]:
+    """Every contain step made now in a simulation, and undone in one."""
+    deadline = Deadline(STEPS_SECONDS)
+    for stage in scene.stages:
+        chain = stage.bound.chain
+        reader = scene.reader(chain)
+        if reader is None or not scene.snapshots[chain].block.hash:
+            causes = scene.sites[chain].causes or (f"nodes:{chain}",)
+            yield from (waiting(stage.id(kind), causes) for kind in ("simulate", "undo"))
+        elif not deadline.left:
+            yield from (waiting(stage.id(kind), ["the time for all steps is up"]) for kind in ("simulate", "undo"))
+        else:
+            with progress(f"simulating {stage.step.id} at {stage.bound.market.name}"):
+                made = rehearse(stage, reader, scene.snapshots[chain], items)
+                yield made.item
+                yield undo_item(stage, made, reader)

@@ -1,0 +1,137 @@
+"""What a preflight is about: the runbooks bound at each market, their levers, and the Safes that pull them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from incident_cli.document import Text
+from incident_cli.flows.connecting import resolved
+from incident_cli.flows.pin_places import slot_name
+from incident_cli.flows.preflight_item import Item, judged, ready, waiting
+from incident_cli.flows.preflight_nodes import Site
+from incident_cli.flows.preflight_safe import SafeAt
+from incident_cli.levers.pull import Pull
+from incident_cli.runbook.bind import Bound
+from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep
+from incident_cli.runbook.steps import found_samples
+
+SAFE = "safe"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """One lever that a contain step pulls. `unfound` are the arguments that a check finds in the incident; until then
+    a placeholder stands for them."""
+
+    bound: Bound
+    step: ContainStep
+    pull: Pull
+    safe: SafeAt
+    unfound: frozenset[str]
+
+    @property
+    def lever(self) -> str:
+        """`exchange.pause_market`, as the authority names it."""
+        return f"{self.pull.slot.name}.{self.pull.name}"
+
+    def id(self, kind: str) -> str:
+        """`role:exchange.pause_market@council`."""
+        slot = slot_name(self.bound.deployment, self.bound.market.name, self.pull.slot.name)
+        return f"{kind}:{slot}.{self.pull.name}@{self.safe.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One contain step at one market."""
+
+    bound: Bound
+    step: ContainStep
+    safe: SafeAt
+    pulled: tuple[Pulled, ...]
+
+    def id(self, kind: str) -> str:
+        """`simulate:oracle-divergence/pause@ETH-USD`."""
+        return f"{kind}:{self.bound.runbook.id}/{self.step.id}@{self.bound.market.name}"
+
+
+def settle(bound: Bound, sites: Mapping[str, Site]) -> tuple[Bound, Item | None]:
+    """The bound runbook with its derived slots, and the item that says whether they were found; None without any."""
+    derived = {f"{slot.name}.{name}" for slot in bound.slots.values() for name in slot.derived()}
+    if not derived:
+        return bound, None
+    name = f"slots:{bound.runbook.id}@{bound.market.name}"
+    site = sites[bound.chain]
+    reader = site.reader(sites)
+    if reader is None:
+        return bound, waiting(name, site.causes)
+    found: list[Bound] = []
+
+    def look() -> Item:
+        found.append(resolved(bound, reader))
+        return ready(name, f"the chain says where these stand: {', '.join(sorted(derived))}")
+
+    item = judged(name, look)
+    return (found[0] if found else bound), item
+
+
+def is_whole(bound: Bound) -> bool:
+    """Whether every address of its slots is known."""
+    return all(name in slot.addresses for slot in bound.slots.values() for name in slot.derived())
+
+
+def stages_of(bound: Bound) -> Iterator[Stage]:
+    """Every contain step, its levers with their typed arguments; raises WrongFile or Misused."""
+    found = found_samples(bound.checks)
+    for step in bound.runbook.steps:
+        if isinstance(step, ContainStep):
+            safe = safe_at(bound, step.contain.by)
+            made = []
+            for call in step.levers:
+                slot, _, name = call.lever.partition(".")
+                pull = Pull(bound.slots[slot], name, bound.lever_args(call, found), safe.address)
+                made.append(Pulled(bound, step, pull, safe, unfound(call)))
+            yield Stage(bound, step, safe, tuple(made))
+
+
+def unfound(call: LeverCall) -> frozenset[str]:
+    """The arguments whose value a check finds."""
+    written = {name: entry.value for name, entry in call.args.entries.items()}
+    return frozenset(
+        name for name, node in written.items() if isinstance(node, Text) and node.value.startswith("{checks.")
+    )
+
+
+def safe_at(bound: Bound, slot: str) -> SafeAt:
+    """The Safe in a slot."""
+    one = bound.slots[slot]
+    return SafeAt(slot_name(bound.deployment, bound.market.name, slot), one.chain, one.addresses[SAFE])
+
+
+def safes_of(bounds: Sequence[Bound]) -> tuple[SafeAt, ...]:
+    """The Safes that contain or restore in any of these runbooks."""
+    found: dict[SafeAt, None] = {}
+    for bound in bounds:
+        for step in bound.runbook.steps:
+            name = (
+                step.contain.by if isinstance(step, ContainStep) else step.by if isinstance(step, RestoreStep) else ""
+            )
+            if name and SAFE in bound.slots[name].addresses:
+                found[safe_at(bound, name)] = None
+    return tuple(found)
+
+
+def acting(stages: Sequence[Stage]) -> tuple[SafeAt, ...]:
+    """The Safes that pull levers."""
+    return tuple(dict.fromkeys(one.safe for one in stages))
+
+
+def placeholders(bound: Bound, slot: str, lever: str) -> dict[str, object]:
+    """The arguments of a lever that no step pulls, as far as they are known: its market, and its defaults."""
+    definition = bound.slots[slot].protocol.levers[lever]
+    return {name: bound.market for name, one in definition.args.items() if one.type == "market"}
+
+
+def elsewhere(bound: Bound, slot: str, lever: str, safe: SafeAt) -> Pull:
+    """A lever of the deployment as that Safe would pull it."""
+    return Pull(replace(bound.slots[slot]), lever, placeholders(bound, slot, lever), safe.address)

@@ -1,0 +1,85 @@
+"""The people and what they need: contacts for every owner, gas to send with, and a runbook that was rehearsed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from incident_cli.chain.answers import quantity
+from incident_cli.errors import Unread
+from incident_cli.evm import Address
+from incident_cli.flows.preflight_item import Item, not_ready, ready
+from incident_cli.flows.preflight_safe import SafeSeen
+from incident_cli.flows.reading import Reader
+from incident_cli.runbook.deployment import Deployment
+from incident_cli.runbook.load import LoadedRunbook
+from incident_cli.transport import Json, Request, RpcError
+from incident_cli.units import format_duration
+
+GAS = 500_000  # an execution of several calls in one batch, with room
+PRICE_FACTOR = 2  # an emergency is when everybody sends
+ETHER = 10**18
+
+
+def contacts_item(name: str, seen: SafeSeen, deployment: Deployment, every_owner: frozenset[Address]) -> Item:
+    """Whether every owner has a contact, and every contact is an owner of a Safe that was looked at."""
+    known = {one.owner: one for one in deployment.contacts}
+    without = [one for one in seen.owners if one not in known]
+    strangers = [f"{one.name} ({one.owner})" for one in deployment.contacts if one.owner not in every_owner]
+    problems = []
+    if without:
+        problems.append(f"nobody knows how to reach the owners {', '.join(without)}")
+    if strangers:
+        problems.append(f"these contacts are owners of no Safe here: {', '.join(strangers)}")
+    if problems:
+        return not_ready(name, "; ".join(problems), "Correct `contacts` in the deployment, or the Safe's owners.")
+    words = ", ".join(f"{known[one].name} by {known[one].reach} ({known[one].zone})" for one in seen.owners)
+    return ready(name, f"every owner can be reached: {words}")
+
+
+def gas_item(reader: Reader, deployment: Deployment, owners: Sequence[Address]) -> Item:
+    """Whether a broadcaster or an owner can pay an execution at twice the present gas price; raises Unread."""
+    named = {one.address: one.name for one in deployment.broadcasters if one.chain == reader.chain}
+    accounts = list(dict.fromkeys((*named, *owners)))
+    requests = [Request("eth_gasPrice"), *(Request("eth_getBalance", (one, "latest")) for one in accounts)]
+    price, *balances = [number(one) for one in reader.endpoint.exchange(requests)]
+    needed = GAS * price * PRICE_FACTOR
+    able = [one for one, wei in zip(accounts, balances, strict=True) if wei >= needed]
+    words = f"{in_ether(needed)} ETH are needed for {GAS} gas at {PRICE_FACTOR} times {price} wei"
+    name = f"gas:{reader.chain}"
+    if not able:
+        fix = f"Fund one of {', '.join(accounts)}." if accounts else "Add broadcasters to the deployment."
+        return not_ready(name, f"nobody can pay for an execution: {words}", fix)
+    return ready(name, f"{len(able)} of {len(accounts)} accounts can pay, first {named.get(able[0], able[0])}; {words}")
+
+
+def number(answer: Json | RpcError) -> int:
+    """A quantity; raises Unread where there is none."""
+    if isinstance(answer, RpcError):
+        raise Unread(f"gas price or a balance could not be read: {answer.message}")
+    return quantity(answer)
+
+
+def in_ether(wei: int) -> str:
+    """Wei as a decimal number of ether, nothing rounded away."""
+    whole, rest = divmod(wei, ETHER)
+    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
+
+
+def drill_item(loaded: LoadedRunbook, drilled: Mapping[str, datetime], now: datetime) -> Item:
+    """When exactly this text was last drilled on this machine, held against how often it should be."""
+    runbook = loaded.runbook
+    name, every = f"drill-age:{runbook.id}", runbook.meta.drill_every
+    last = drilled.get(hashlib.sha256(loaded.document.raw).hexdigest())
+    age = None if last is None else int((now - last).total_seconds())
+    when = (
+        "no drill of exactly this text is recorded here"
+        if age is None
+        else f"last drilled {format_duration(max(age, 0))} ago"
+    )
+    if every is None:
+        return ready(name, f"{when}; the runbook does not say how often (meta.drill_every)")
+    if age is None or age > every:
+        return not_ready(name, f"{when}; a drill is due every {format_duration(every)}", f"incident drill {runbook.id}")
+    return ready(name, f"{when}; a drill is due every {format_duration(every)}")
