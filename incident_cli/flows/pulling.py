@@ -12,6 +12,7 @@ from incident_cli.flows.preparing import demand
 from incident_cli.flows.proposal import PlannedCall, counted
 from incident_cli.flows.reading import Reader
 from incident_cli.levers.authority import Grant, forbidden, granted
+from incident_cli.levers.delay import Delay
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Blast, Plan, Pull, Undo, asked, plan
 from incident_cli.protocols.slot import Market
@@ -98,6 +99,13 @@ def blast_words(blast: Blast, tokens: Mapping[str, Token]) -> str:
     return f"{blast.who}: {blast.loses} ({counted(blast.amount, blast.unit, tokens)}: {blast.label})"
 
 
+def delay_to_json(delay: Delay | None) -> dict[str, object] | None:
+    """A delay as the journal holds it."""
+    if delay is None:
+        return None
+    return {"road": delay.road, "at": delay.at, "by": delay.by, "seconds": delay.seconds}
+
+
 def undo_to_json(undo: Undo, made: Plan) -> dict[str, object]:
     """An undo as the journal holds it until the market reopens."""
     return {
@@ -108,5 +116,6 @@ def undo_to_json(undo: Undo, made: Plan) -> dict[str, object]:
         "data": to_hex(undo.call.data),
         "only_if": [one.to_json() for one in undo.only_if],
         "expect": [one.to_json() for one in undo.expect],
-        "writes": list(dict.fromkeys((undo.call.to, *made.writes))),
+        "writes": list(dict.fromkeys((undo.call.to, *made.writes, *([undo.delay.at] if undo.delay else [])))),
+        "delay": delay_to_json(undo.delay),
     }

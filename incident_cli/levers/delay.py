@@ -14,6 +14,7 @@ from incident_cli.errors import Refused
 from incident_cli.evm import Address, Call, CallRead, keccak
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.pull import Pull, Standing
+from incident_cli.protocols.definitions import DelayDefinition
 
 Road = Literal["timelock", "access_manager"]
 SCHEDULE = parse_signature(
@@ -97,9 +98,8 @@ def operation_states(name: str, timelock: Address, ids: list[bytes], state: int,
     ]
 
 
-def delay_of(pull: Pull, standing: Standing) -> Delay | None:
-    """The delay of a pull, or None where its call is made at once; raises Refused where it is no duration."""
-    declared = pull.definition.delay
+def delay_of(pull: Pull, standing: Standing, declared: DelayDefinition | None) -> Delay | None:
+    """A declared delay as it is now, or None where the call is made at once; raises Refused where it is no duration."""
     if declared is None or declared.on is None or declared.seconds is None:
         return None
     seconds = standing.formula(declared.seconds)

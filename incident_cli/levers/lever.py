@@ -21,12 +21,16 @@ __all__ = ["Blast", "Plan", "Pull", "Undo", "asked", "needed", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """How to put back what stood before: only if the chain still shows `only_if`, and then it must show `expect`."""
+    """How to put back what stood before: only if the chain still shows `only_if`, and then it must show `expect`.
+
+    `delay`: how long the call must wait where whoever pulled the lever makes it.
+    """
 
     by: str
     call: Call
     only_if: tuple[Expectation, ...]
     expect: tuple[Expectation, ...]
+    delay: Delay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def plan(pull: Pull, snapshot: Snapshot) -> Plan:
         satisfied,
         expect,
         undo_of(pull, standing, reads, expect),
-        delay_of(pull, standing),
+        delay_of(pull, standing, definition.delay),
         tuple(dict.fromkeys(pull.slot.addresses[one] for one in definition.writes)),
         authority_of(pull, standing, reads),
         blast_of(pull, snapshot),
@@ -204,4 +208,4 @@ def undo_of(
     address = pull.slot.addresses[definition.undo.on or definition.on]
     call = Call(address, signature, standing.fill(signature, definition.undo.with_))
     back = tuple(replace(one, value=standing.values[name]) for name, one in zip(definition.expect, expect, strict=True))
-    return Undo(definition.undo.by, call, only_if=expect, expect=back)
+    return Undo(definition.undo.by, call, expect, back, delay_of(pull, standing, definition.undo.delay))

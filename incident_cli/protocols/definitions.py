@@ -159,27 +159,6 @@ class FirstCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UndoDefinition:
-    """How the lever is undone from recorded values, and by whom (`same`, or the name of another authority)."""
-
-    by: Name = "same"
-    on: Name | None = None
-    call: Annotated[Signature, SIGNATURE] | None = None
-    with_: Worths = field(default_factory=dict)
-    place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleDefinition:
-    """What must hold on chain for `by` to be allowed to pull the lever, and until when (unix seconds; 0: for ever)."""
-
-    holder: Name = "by"
-    when: Formula
-    until: Formula | None = None
-    place: Place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DelayDefinition:
     """Whether a call must be scheduled and awaited: through which kind of contract, in which slot, for how long (s).
 
@@ -195,6 +174,31 @@ class DelayDefinition:
         is_complete = self.on is not None and self.seconds is not None
         if (self.road == "none") is is_complete or (self.on is None) is not (self.seconds is None):
             raise ValueError("a delay is `none`, or {road: timelock | access_manager, on: SLOT, seconds: FORMULA}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoDefinition:
+    """How the lever is undone from recorded values, and by whom (`same`, or the name of another authority).
+
+    `delay`: where whoever pulled it undoes it, and that call has to wait.
+    """
+
+    by: Name = "same"
+    on: Name | None = None
+    call: Annotated[Signature, SIGNATURE] | None = None
+    with_: Worths = field(default_factory=dict)
+    delay: Annotated[DelayDefinition, Shorthand(DelayDefinition, "road")] | None = None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleDefinition:
+    """What must hold on chain for `by` to be allowed to pull the lever, and until when (unix seconds; 0: for ever)."""
+
+    holder: Name = "by"
+    when: Formula
+    until: Formula | None = None
+    place: Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +255,8 @@ class LeverDefinition:
         """Every expression of the lever."""
         for worth in self.worths():
             yield from expressions(worth)
-        conditions = [self.satisfied, self.delay.seconds if self.delay else None]
+        delays = [self.delay, self.undo.delay if self.undo else None]
+        conditions = [self.satisfied, *(one.seconds for one in delays if one)]
         conditions += [self.role.when, self.role.until] if self.role else []
         yield from (one for one in conditions if one is not None)
 

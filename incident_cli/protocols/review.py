@@ -151,8 +151,9 @@ class LeverReview:
         yield from (self.lever.on, *self.lever.writes, *(one.on for one in self.lever.first))
         if self.lever.undo and self.lever.undo.on:
             yield self.lever.undo.on
-        if self.lever.delay and self.lever.delay.on:
-            yield self.lever.delay.on
+        for delay in (self.lever.delay, self.lever.undo.delay if self.lever.undo else None):
+            if delay and delay.on:
+                yield delay.on
 
     def ambiguous(self) -> None:
         """One name, one thing: an argument, a read or a slot."""

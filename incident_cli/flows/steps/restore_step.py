@@ -21,12 +21,19 @@ from incident_cli.flows.leg import leg_of
 from incident_cli.flows.preparing import Preparer, prepare
 from incident_cli.flows.proposal import PlannedCall, Wanted, call_from_json, prove, show
 from incident_cli.flows.reopening import lock_of
-from incident_cli.flows.scheduling import SAMPLE_SECONDS, execute_call, schedule_call, wait_until_ready
+from incident_cli.flows.scheduling import (
+    SAMPLE_SECONDS,
+    execute_call,
+    is_scheduled,
+    schedule_call,
+    scheduled_states,
+    wait_until_ready,
+)
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.conditions import SHORTEST_GAP_SECONDS
 from incident_cli.incident.events import Event, Kind, Outcome
-from incident_cli.levers.delay import DONE, SCHEDULED, operation_id, operation_states
+from incident_cli.levers.delay import DONE, SCHEDULED, Delay, operation_id, operation_states
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.model import RestoreStep, Step
@@ -60,7 +67,7 @@ def perform(session: Session, step: Step, present: Sequence[Event], prepare: Pre
     if slot.protocol.protocol == "timelock":
         through_timelock(session, step, slot, way)
     else:
-        carry_out(session, step, "restore", lambda: direct(session, slot, way))
+        by_safe(session, step, slot, way)
     proof = prove(session, back_to(way.undo))
     return Ended(Outcome.DONE, proof=proof)
 
@@ -154,12 +161,55 @@ def unchanged_since(session: Session, records: Sequence[Mapping[str, Any]]) -> l
     return standing
 
 
+def by_safe(session: Session, step: RestoreStep, safe: BoundSlot, way: Way) -> None:
+    """A Safe that may undo by itself: at once, or scheduled, awaited and executed where its own calls have to wait."""
+    waiting = delayed(safe.addresses["safe"], way)
+    if waiting:
+        reads = [delay.ready_at(one.call, way.salt) for delay, one in waiting]
+        if leg_of(session, step, "schedule").is_confirmed or not is_scheduled(session, reads):
+            carry_out(session, step, "schedule", lambda: announcing(session, safe, way))
+        if not leg_of(session, step, "restore").is_confirmed:
+            wait_until_ready(session, reads, "delay")
+            reconsider(session, step)
+    carry_out(session, step, "restore", lambda: direct(session, safe, way))
+
+
+def delayed(safe: Address, way: Way) -> list[tuple[Delay, PlannedCall]]:
+    """The undo calls that have to wait where this Safe makes them."""
+    pairs = zip(reversed(way.undo), undo_calls(way.undo), strict=True)
+    found = [(delay_from_json(record, safe), call) for record, call in pairs]
+    return [(delay, call) for delay, call in found if delay is not None]
+
+
+def delay_from_json(record: Mapping[str, Any], safe: Address) -> Delay | None:
+    """The recorded delay of an undo, where it is this Safe's own."""
+    delay = record.get("delay")
+    if delay is None or delay["by"] != safe:
+        return None
+    return Delay(delay["road"], Address(delay["at"]), safe, delay["seconds"])
+
+
+def announcing(session: Session, safe: BoundSlot, way: Way) -> Draft:
+    """The proposal that schedules what has to wait; nothing changes until it is executed."""
+    standing, address = unchanged_since(session, way.undo), safe.addresses["safe"]
+    waiting = delayed(address, way)
+    expect = scheduled_states(session, [(delay, one.call) for delay, one in waiting], way.salt)
+    calls = tuple(schedule_call(delay, one, way.salt) for delay, one in waiting)
+    writes = tuple(dict.fromkeys(delay.at for delay, _ in waiting))
+    wanted = Wanted(address, calls, tuple(expect), tuple(standing), writes=writes)
+    name = session.bound.market.name
+    return Draft(way.prepare(session, way.step, wanted), f"schedule the reopening of {name}", name)
+
+
 def direct(session: Session, safe: BoundSlot, way: Way) -> Draft:
-    """One proposal of a Safe that may undo by itself."""
+    """The proposal that undoes; what was scheduled is executed by it."""
     unchanged_since(session, way.undo)
-    wanted = Wanted(
-        safe.addresses["safe"], tuple(undo_calls(way.undo)), tuple(back_to(way.undo)), writes=written(way.undo)
+    address = safe.addresses["safe"]
+    waiting = {one.label: delay for delay, one in delayed(address, way)}
+    calls = tuple(
+        execute_call(waiting[one.label], one, way.salt) if one.label in waiting else one for one in undo_calls(way.undo)
     )
+    wanted = Wanted(address, calls, tuple(back_to(way.undo)), writes=written(way.undo))
     name = session.bound.market.name
     return Draft(way.prepare(session, way.step, wanted), f"reopen {name}", name)
 
