@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from incident_cli.document import Document, Entry, Items, Node, Table, Text, parse_document, read_document
+from incident_cli.document import LINE_END, Document, Entry, Items, Node, Table, Text, parse_document, read_document
 from incident_cli.errors import Misused, Refused
 from incident_cli.runbook.deployment import sound
 from incident_cli.text import plain
@@ -38,7 +38,8 @@ def with_pins(raw: bytes, pins: Sequence[Fields], name: str) -> bytes:
     before = parse_document(raw, name)
     start, end = block_of(before, raw)
     newline = b"\r\n" if b"\r\n" in raw else b"\n"
-    head = raw[:start] + (newline if start and not raw[:start].endswith(b"\n") else b"")
+    unfinished = start == len(raw) and not raw.endswith((b"\n", b"\r"))
+    head = raw[:start] + (newline if unfinished else b"")
     block = b"".join(line.encode() + newline for line in lines(pins))
     content = head + block + raw[end:]
     after = parse_document(content, name)
@@ -97,11 +98,12 @@ def is_apart(raw: bytes, starts: Sequence[int], line: int) -> bool:
 
 
 def line_starts(raw: bytes) -> list[int]:
-    """Where each line begins, in bytes."""
-    found = [0]
-    for line in raw.splitlines(keepends=True) if raw else ():
-        found.append(found[-1] + len(line))
-    return found[:-1] if len(found) > 1 else found
+    """Where each line begins, in bytes; lines end where YAML says so."""
+    text, found, last = raw.decode(), [0], 0
+    for one in LINE_END.finditer(text):
+        found.append(found[-1] + len(text[last : one.end()].encode()))
+        last = one.end()
+    return found[:-1] if found[-1] == len(raw) and len(found) > 1 else found
 
 
 def rest(document: Document) -> object:

@@ -21,7 +21,7 @@ from incident_cli.flows.connecting import Environment
 from incident_cli.flows.last_drills import last_drills
 from incident_cli.flows.preflight_code import code_reads, pin_items, token_items, used_places
 from incident_cli.flows.preflight_ground import Stage, acting, is_whole, safes_of, settle, stages_of
-from incident_cli.flows.preflight_item import Item, Status, judged, merged, together, waiting
+from incident_cli.flows.preflight_item import Item, Status, judged, merged, together, unknown, waiting
 from incident_cli.flows.preflight_levers import lever_items, power_item, role_reads, spare_pulls
 from incident_cli.flows.preflight_nodes import Site, head_item, site_of
 from incident_cli.flows.preflight_people import contacts_item, drill_item, gas_item
@@ -79,7 +79,7 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the items of one preflight are judged from."""
+    """What the items of one preflight are judged from: a snapshot of each chain, and why one could not be read."""
 
     deployment: Deployment
     bounds: Sequence[Bound]
@@ -87,6 +87,7 @@ class Scene:
     sites: Mapping[str, Site]
     now: int
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def safes(self) -> tuple[SafeAt, ...]:
@@ -123,7 +124,8 @@ def preflight(order: PreflightOrder, environment: Environment, clock: Clock, pro
         items += list(standing_items(scene))
     with progress("asking the transaction service"):
         items += list(outside_items(scene, environment))
-    items += [drill_item(one, last_drills(order.home), clock.now()) for one in loaded]
+    drilled, now = last_drills(order.home), clock.now()
+    items += [drill_item(one, drilled, now) for one in loaded]
     items += list(step_items(scene, {one.id: one for one in merged(items)}, progress))
     return Preflight(deployment.name, tuple(one.runbook.id for one in loaded), merged(items))
 
@@ -172,8 +174,8 @@ def asked_of(pull: Pull) -> Sequence[Read]:
 def chain_items(scene: Scene, chain: str, reads: Sequence[Read]) -> Iterator[Item]:
     """The items of one chain, from one snapshot of it."""
     reader = scene.reader(chain)
-    snapshot = scene.snapshots[chain] = read_all(scene.sites[chain], reader, reads)
-    if reader is not None and snapshot.block.hash:
+    snapshot = scene.snapshots[chain] = read_all(scene, chain, reads)
+    if reader is not None and chain not in scene.problems:
         yield judged(f"head:{chain}", lambda: head_item(reader, snapshot.block, scene.now))
     places = [*used_places(scene.bounds)]
     yield from pin_items(scene.deployment, chain, places, snapshot)
@@ -183,15 +185,17 @@ def chain_items(scene: Scene, chain: str, reads: Sequence[Read]) -> Iterator[Ite
             yield from safe_items(scene.seen(safe), scene.deployment)
 
 
-def read_all(site: Site, reader: Reader | None, reads: Sequence[Read]) -> Snapshot:
+def read_all(scene: Scene, chain: str, reads: Sequence[Read]) -> Snapshot:
     """Every answer at one block; where the chain cannot be read, every one is missing with the reason."""
-    reason = f"{site.chain} cannot be read: see {', '.join(site.causes)}"
+    reader = scene.reader(chain)
+    problem = f"{chain} cannot be read: see {', '.join(scene.sites[chain].causes)}"
     if reader is not None:
         try:
             return reader.read(reads)
-        except IncidentError as problem:
-            reason = problem.message
-    return Snapshot(Block(site.chain, 0, "", 0), dict.fromkeys(reads, Missing(reason)))
+        except IncidentError as failed:
+            problem = failed.message
+    scene.problems[chain] = problem
+    return Snapshot(Block(chain, 0, "", 0), dict.fromkeys(reads, Missing(problem)))
 
 
 def contact_items(scene: Scene) -> Iterator[Item]:
@@ -229,13 +233,11 @@ def step_items(scene: Scene, items: Mapping[str, Item], progress: Progress) -> I
     for stage in scene.stages:
         chain = stage.bound.chain
         reader = scene.reader(chain)
-        if reader is None or not scene.snapshots[chain].block.hash:
-            causes = scene.sites[chain].causes or (f"nodes:{chain}",)
-            yield from (waiting(stage.id(kind), causes) for kind in ("simulate", "undo"))
-        elif not deadline.left:
-            yield from (waiting(stage.id(kind), ["the time for all steps is up"]) for kind in ("simulate", "undo"))
-        else:
-            with progress(f"simulating {stage.step.id} at {stage.bound.market.name}"):
-                made = rehearse(stage, reader, scene.snapshots[chain], items)
-                yield made.item
-                yield undo_item(stage, made, reader)
+        problem = scene.problems.get(chain, "" if deadline.left else "the time for all steps is up")
+        if reader is None or problem:
+            yield from (unknown(stage.id(kind), problem) for kind in ("simulate", "undo"))
+            continue
+        with progress(f"simulating {stage.step.id} at {stage.bound.market.name}"):
+            made = rehearse(stage, reader, scene.snapshots[chain], items)
+            undo = undo_item(stage, made, reader)
+        yield from (made.item, undo)
