@@ -35,6 +35,7 @@ from incident_cli.levers.pull import Pull
 from incident_cli.runbook.bind import Bound, bind
 from incident_cli.runbook.deployment import Deployment, load_deployment
 from incident_cli.runbook.load import LoadedRunbook, load_runbook
+from incident_cli.runbook.model import ContainStep
 from incident_cli.transport import Deadline
 
 SCHEMA = "incident.preflight/v1"
@@ -119,7 +120,7 @@ def preflight(order: PreflightOrder, environment: Environment, clock: Clock, pro
     stages = [stage for one in whole for stage in stages_of(one)]
     scene = Scene(deployment, whole, stages, sites, int(clock.now().timestamp()))
     items = [item for one in sites.values() for item in one.items]
-    items += [item for _, item in settled if item is not None]
+    items += [item for bound, found in settled if found is not None for item in (found, *unplaced(bound, found))]
     with progress("reading the chains, all at one block each"):
         items += list(standing_items(scene))
     with progress("asking the transaction service"):
@@ -128,6 +129,15 @@ def preflight(order: PreflightOrder, environment: Environment, clock: Clock, pro
     items += [drill_item(one, drilled, now) for one in loaded]
     items += list(step_items(scene, {one.id: one for one in merged(items)}, progress))
     return Preflight(deployment.name, tuple(one.runbook.id for one in loaded), merged(items))
+
+
+def unplaced(bound: Bound, found: Item) -> Iterator[Item]:
+    """The items of the steps of a runbook whose derived slots were not found: they wait for that."""
+    if not is_whole(bound):
+        for step in bound.runbook.steps:
+            if isinstance(step, ContainStep):
+                name = f"{bound.runbook.id}/{step.id}@{bound.market.name}"
+                yield from (waiting(f"{kind}:{name}", [found.id]) for kind in ("simulate", "undo"))
 
 
 def given_to(loaded: LoadedRunbook, params: Mapping[str, str]) -> dict[str, str]:
