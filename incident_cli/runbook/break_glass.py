@@ -82,16 +82,32 @@ def still_lines(glass: BrokenGlass) -> list[str]:
 
 
 def restore_lines(glass: BrokenGlass) -> list[str]:
-    """The way back, where somebody of the deployment may take it."""
-    if glass.restored_by is None or glass.definition.undo is None:
+    """The way back; the incident stays open until it is taken, so that what lapses or is due is not forgotten."""
+    definition = glass.definition
+    if definition.undo is None and definition.lapses is None:
         return []
     question = "Is the cause mended, so that it may be opened again? No leaves it contained and this incident open."
     return [
         "  - id: mended",
         f"    ask: {quoted(question)}",
         "    role: incident_leader",
-        f"  - {{id: reopen, restore: contain, by: {glass.restored_by[0]}, marks: recovered}}",
+        f"  - {{id: reopen, {way_back(glass)}}}",
     ]
+
+
+def way_back(glass: BrokenGlass) -> str:
+    """Restored by whom the deployment names; else by hand, or by waiting until it lapses."""
+    undo = glass.definition.undo
+    if undo is None:
+        words = "Nobody may undo it: it lapses by itself. Write down what the chain shows once it has."
+    elif glass.restored_by is not None:
+        return f"restore: contain, by: {glass.restored_by[0]}, marks: recovered"
+    else:
+        words = (
+            f"Only {undo.by} may undo it, whom this deployment does not name: hand them the file reopening-contain-… "
+            "from this incident's proposals. Write down what the chain shows afterwards."
+        )
+    return f"manual: {quoted(words)}, evidence: text"
 
 
 def quoted(text: str) -> str:
