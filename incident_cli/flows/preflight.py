@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from incident_cli.errors import IncidentError
+from incident_cli.binding import did_you_mean
+from incident_cli.errors import IncidentError, Misused
 from incident_cli.evm import Block, Missing, Read, Snapshot
 from incident_cli.flows.check import CheckOrder, markets_of
 from incident_cli.flows.clock import Clock
@@ -36,6 +37,7 @@ from incident_cli.runbook.bind import Bound, bind
 from incident_cli.runbook.deployment import Deployment, load_deployment
 from incident_cli.runbook.load import LoadedRunbook, load_runbook
 from incident_cli.runbook.model import ContainStep
+from incident_cli.text import plain
 from incident_cli.transport import Deadline
 
 SCHEMA = "incident.preflight/v1"
@@ -108,6 +110,7 @@ def preflight(order: PreflightOrder, environment: Environment, clock: Clock, pro
     """Look at everything; raises WrongFile or Misused. What the chain or a service fails to say is an item."""
     loaded = [load_runbook(one) for one in dict.fromkeys(order.runbooks)]
     deployment, document = load_deployment(order.deployment)
+    refuse_unknown(loaded, order.params)
     markets = markets_of(CheckOrder(order.runbooks[0], order.deployment, order.markets, (), {}), deployment)
     bounds = [
         bind(one, deployment, document, market, given_to(one, order.params)) for one in loaded for market in markets
@@ -138,6 +141,15 @@ def unplaced(bound: Bound, found: Item) -> Iterator[Item]:
             if isinstance(step, ContainStep):
                 name = f"{bound.runbook.id}/{step.id}@{bound.market.name}"
                 yield from (waiting(f"{kind}:{name}", [found.id]) for kind in ("simulate", "undo"))
+
+
+def refuse_unknown(loaded: Sequence[LoadedRunbook], params: Mapping[str, str]) -> None:
+    """Raises Misused for a parameter that none of the runbooks has."""
+    known = {name: None for one in loaded for name in one.runbook.params}
+    for name in params:
+        if name not in known:
+            words = f"{plain(name, 60)!r} is no parameter of these runbooks{did_you_mean(name, known)}"
+            raise Misused(words, f"parameters: {', '.join(known) or 'none'}")
 
 
 def given_to(loaded: LoadedRunbook, params: Mapping[str, str]) -> dict[str, str]:

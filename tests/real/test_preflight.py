@@ -11,9 +11,11 @@ import pytest
 
 from incident_cli.chain.state_diff import MODULES_SLOT, OWNERS_SLOT, THRESHOLD_SLOT, mapping_slot
 from incident_cli.evm import checksummed
+from incident_cli.flows.pin import look
 from incident_cli.flows.preflight import Preflight
 from incident_cli.safe import contracts
 from incident_cli.safe.contracts import RELEASES, SENTINEL
+from tests.cli.command import run
 from tests.contracts.packages import Packages
 from tests.contracts.safes import place_release
 from tests.fakes.anvil import Anvil
@@ -260,6 +262,11 @@ def contact_of_nobody(board: Switchboard) -> None:
     board.edit(board.deployment, "contacts:", more)
 
 
+def contact_missing(board: Switchboard) -> None:
+    third = board.council.owners[2].address
+    board.edit(board.deployment, f'  - {{name: council-3, owner: "{third}", reach: pager}}\n', "")
+
+
 def drill_overdue(board: Switchboard) -> None:
     board.edit(board.runbook, "title: The exchange must be stopped", "title: The exchange must be stopped now")
 
@@ -304,6 +311,7 @@ FAULTS: list[tuple[Fault, set[str], str]] = [
     (queue_occupied, {"nonce-queue:council"}, "nonce 0"),
     (orphaned_delegate, {"delegates:council"}, STRANGER),
     (contact_of_nobody, {"contacts:council", "contacts:governance"}, "a-stranger"),
+    (contact_missing, {"contacts:council", "contacts:governance"}, "how to reach"),
     (drill_overdue, {"drill-age:switched"}, "no drill of exactly this text"),
     (authority_missing, {f"authority:{LEVER}"}, "granted to nobody"),
     (authority_too_mild, {f"authority:{LEVER}"}, "from SEV1 on"),
@@ -323,3 +331,31 @@ def test_a_fault_is_found_by_its_own_line_and_no_other(
     assert [one.id for one in found.items] == [one.id for one in before.items]
     for one in found.items:  # what depends on it waits and says for what; everything else is as before
         assert one.status == "ready" or one.id in wrong or any(name in one.detail for name in wrong), one
+
+
+def test_the_command_exits_zero_and_never_shows_the_key(board: Switchboard) -> None:
+    board.look()  # a block of now
+    words = ["preflight", str(board.runbook), "--deployment", str(board.deployment), "--json"]
+    ended = run(words, board.home, SERVICE_KEY=KEY)
+    assert ended.code == 0, ended.err
+    assert ended.object["ready"] is True and KEY not in ended.out + ended.err
+    assert ended.err.splitlines()[-1].startswith("together: ready")
+    assert run(words, board.home, SERVICE_KEY="another").code == 1
+
+
+def test_what_a_safe_acts_with_is_pinned_anew_only_when_it_is_accepted(board: Switchboard) -> None:
+    guard_set(board)
+    module_enabled(board)
+    found = look(board.deployment, board.environment.get)
+    states = {one.pin.name: one.state for one in found.pins if one.state != "same"}
+    assert states == {"council.guard": "changed", "council.module-1": "new"}
+    found.write()
+    assert board.look().status == "ready", "what is accepted is not found again"
+    board.store(board.council.address, contracts.GUARD_SLOT, 0)
+    gone = look(board.deployment, board.environment.get)
+    assert {one.pin.name: one.state for one in gone.pins if one.state != "same"} == {"council.guard": "gone"}
+    gone.write()
+    assert OTHER_GUARD not in board.deployment.read_text()
+    guard_set(board)
+    again = {one.id: one.status for one in board.look().items}
+    assert again["safe-guard:council"] == "not-ready", "a guard that was taken out of the pins is a stranger again"
