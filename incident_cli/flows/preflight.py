@@ -236,7 +236,8 @@ def outside_items(scene: Scene, environment: Environment) -> Iterator[Item]:
     """The service and the gas of each chain on which something is contained or restored."""
     for chain in dict.fromkeys(one.chain for one in scene.safes):
         seen = {one.name: scene.seen(one) for one in scene.safes if one.chain == chain}
-        yield from service_items(chain, scene.deployment.services.get(chain), seen, environment)
+        entry, number = scene.deployment.services.get(chain), scene.deployment.chains[chain].id
+        yield from service_items(chain, number, entry, seen, environment)
         name, reader = f"gas:{chain}", scene.reader(chain)
         if reader is None:
             yield waiting(name, scene.sites[chain].causes)

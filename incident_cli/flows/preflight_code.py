@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from incident_cli.abi import parse_signature
 from incident_cli.evm import Address, CallRead, Read, Snapshot
@@ -77,7 +78,7 @@ def token_items(deployment: Deployment, chain: str, snapshot: Snapshot) -> Itera
     for symbol, token in deployment.tokens.items():
         if token.chain == chain:
             name = f"token:{symbol}"
-            yield judged(name, lambda name=name, token=token: token_item(name, token, snapshot))
+            yield judged(name, partial(token_item, name, token, snapshot))
 
 
 def token_item(name: str, token: TokenEntry, snapshot: Snapshot) -> Item:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from incident_cli.document import Text
 from incident_cli.flows.connecting import resolved
@@ -127,11 +127,11 @@ def acting(stages: Sequence[Stage]) -> tuple[SafeAt, ...]:
 
 
 def placeholders(bound: Bound, slot: str, lever: str) -> dict[str, object]:
-    """The arguments of a lever that no step pulls, as far as they are known: its market, and its defaults."""
+    """The arguments of a lever that no step pulls, as far as they are known: its markets."""
     definition = bound.slots[slot].protocol.levers[lever]
     return {name: bound.market for name, one in definition.args.items() if one.type == "market"}
 
 
 def elsewhere(bound: Bound, slot: str, lever: str, safe: SafeAt) -> Pull:
     """A lever of the deployment as that Safe would pull it."""
-    return Pull(replace(bound.slots[slot]), lever, placeholders(bound, slot, lever), safe.address)
+    return Pull(bound.slots[slot], lever, placeholders(bound, slot, lever), safe.address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from incident_cli.abi import parse_signature
@@ -108,16 +109,16 @@ def safe_items(seen: SafeSeen, deployment: Deployment) -> list[Item]:
     known = {one.address for one in pins}
     contacted = {one.owner for one in deployment.contacts}
     looks: dict[str, Callable[[str], Item]] = {
-        "safe-version": lambda name: version_item(name, seen, pins),
-        "safe-owners": lambda name: owners_item(name, seen),
-        "safe-threshold": lambda name: threshold_item(name, seen, contacted),
-        "safe-guard": lambda name: holder_item(name, seen, "guard", known),
-        "safe-module-guard": lambda name: module_guard_item(name, seen, known),
-        "safe-modules": lambda name: modules_item(name, seen, known),
-        "safe-fallback-handler": lambda name: handler_item(name, seen, known),
+        "safe-version": partial(version_item, seen=seen, pins=pins),
+        "safe-owners": partial(owners_item, seen=seen),
+        "safe-threshold": partial(threshold_item, seen=seen, contacted=contacted),
+        "safe-guard": partial(holder_item, seen=seen, slot="guard", known=known),
+        "safe-module-guard": partial(module_guard_item, seen=seen, known=known),
+        "safe-modules": partial(modules_item, seen=seen, known=known),
+        "safe-fallback-handler": partial(handler_item, seen=seen, known=known),
     }
     names = {kind: f"{kind}:{seen.safe.name}" for kind in looks}
-    return [judged(names[kind], lambda kind=kind, look=look: look(names[kind])) for kind, look in looks.items()]
+    return [judged(names[kind], partial(look, names[kind])) for kind, look in looks.items()]
 
 
 def version_item(name: str, seen: SafeSeen, pins: Sequence[PinEntry]) -> Item:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
-from incident_cli.chain.parallel import gather
 from incident_cli.errors import IncidentError, Misused, Unread
-from incident_cli.evm import Address
+from incident_cli.evm import checksummed
 from incident_cli.flows.connecting import Environment
 from incident_cli.flows.preflight_item import Item, judged, not_ready, ready, waiting
 from incident_cli.flows.preflight_safe import SafeSeen
@@ -67,7 +66,7 @@ class Service:
 
 
 def service_items(
-    chain: str, entry: ServiceEntry | None, safes: Mapping[str, SafeSeen], environment: Environment
+    chain: str, chain_id: int, entry: ServiceEntry | None, safes: Mapping[str, SafeSeen], environment: Environment
 ) -> Iterator[Item]:
     """The service of a chain, then each Safe's queue and delegates (`safes` by their names)."""
     name = f"service:{chain}"
@@ -76,7 +75,7 @@ def service_items(
         yield from (judged(f"nonce-queue:{safe}", partial(unseen_queue, safe, seen)) for safe, seen in safes.items())
         return
     service = Service(chain, entry, environment)
-    about = judged_down(name, service)
+    about = judged_down(name, service, chain_id)
     yield about
     for safe, seen in safes.items():
         for kind, look in (("nonce-queue", queue_item), ("delegates", delegates_item)):
@@ -84,7 +83,7 @@ def service_items(
             if about.status != "ready":
                 yield waiting(own, [name])
             else:
-                yield judged(own, lambda own=own, seen=seen, look=look: look(own, service, seen))
+                yield judged(own, partial(look, own, service, seen))
 
 
 def unseen_queue(safe: str, seen: SafeSeen) -> Item:
@@ -94,17 +93,29 @@ def unseen_queue(safe: str, seen: SafeSeen) -> Item:
     return ready(f"nonce-queue:{safe}", f"{words} {seen.nonce}")
 
 
-def judged_down(name: str, service: Service) -> Item:
+def judged_down(name: str, service: Service, chain_id: int) -> Item:
     """Whether it answers as what it should be: that it does not is what this line is about, and known."""
     try:
-        found = gather({name: lambda: service.get("/api/v1/about/")}, SECONDS)[name]
-        if isinstance(found, IncidentError):
-            raise found
+        found, served = service.get("/api/v1/about/"), chain_served(service)
     except IncidentError as problem:
         return not_ready(name, problem.message, problem.hint or "Without it proposals go to files.")
     if not isinstance(found, dict) or not isinstance(found.get("version"), str):
         return not_ready(name, "what answers is no transaction service", "Correct its URL in the deployment.")
-    return ready(name, f"it answers: {plain(found.get('name', ''), 60)} {plain(found['version'], 20)}")
+    if served not in (None, chain_id):
+        words = f"it serves the chain with id {served}, {service.chain} has id {chain_id}"
+        return not_ready(name, words, "Correct its URL in the deployment.")
+    known = f"chain {chain_id}" if served is not None else "it does not say for which chain"
+    return ready(name, f"it answers: {plain(found.get('name', ''), 60)} {plain(found['version'], 20)}, {known}")
+
+
+def chain_served(service: Service) -> int | None:
+    """The id of the chain that the service's own node is on; None where it does not say, as not every one does."""
+    try:
+        found = service.get("/api/v1/about/ethereum-rpc/")
+    except Unread:
+        return None
+    said = found.get("chain_id") if isinstance(found, dict) else None
+    return said if type(said) is int else None
 
 
 def queue_item(name: str, service: Service, seen: SafeSeen) -> Item:
@@ -132,7 +143,7 @@ def delegates_item(name: str, service: Service, seen: SafeSeen) -> Item:
     owners, listed = set(seen.owners), results(service, f"/api/v2/delegates/?safe={seen.safe.address}&limit={LISTED}")
     words = [f"{plain(one.get('delegate'), 60)} for {plain(one.get('delegator'), 60)}" for one in listed]
     orphans = [
-        shown for one, shown in zip(listed, words, strict=True) if Address(str(one.get("delegator"))) not in owners
+        shown for one, shown in zip(listed, words, strict=True) if checksummed(str(one.get("delegator"))) not in owners
     ]
     if orphans:
         return not_ready(name, f"delegates of accounts that are no owners: {', '.join(orphans)}", "Remove them.")

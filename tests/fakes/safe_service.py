@@ -13,11 +13,14 @@ ABOUT = {"name": "Safe Transaction Service", "version": "6.10.1", "api_version":
 
 
 class SafeService:
-    """Use it as a context manager. `queue` and `delegates` are entries as the service lists them; with a `key` every
-    request must carry it; `status` is what every answer has; `body`, where set, every answer."""
+    """Use it as a context manager. `queue` and `delegates` are entries as the service lists them.
 
-    def __init__(self, key: str = "") -> None:
-        self.key, self.status = key, 200
+    With a `key` every request must carry it; with a `chain_id` it says that this is its chain. `status` is what every
+    answer has, and `body`, where set, what every answer is.
+    """
+
+    def __init__(self, key: str = "", chain_id: int = 0) -> None:
+        self.key, self.chain_id, self.status = key, chain_id, 200
         self.body: bytes | None = None
         self.queue: list[dict[str, Any]] = []
         self.delegates: list[dict[str, Any]] = []
@@ -35,6 +38,8 @@ class SafeService:
         """The status and the JSON of one GET."""
         if path == "/api/v1/about/":
             return self.status, ABOUT
+        if path == "/api/v1/about/ethereum-rpc/" and self.chain_id:
+            return self.status, {"version": "anvil/v1.7.1", "chain_id": self.chain_id, "syncing": False}
         if path == "/api/v2/delegates/":
             return self.status, listed([one for one in self.delegates if one["safe"] == query["safe"][0]])
         parts = path.strip("/").split("/")

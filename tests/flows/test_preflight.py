@@ -324,3 +324,71 @@ def test_one_id_has_one_line_with_the_worst_and_everything_said_of_it() -> None:
 
 def test_what_comes_from_outside_is_shown_plainly() -> None:
     assert "\x1b" not in not_ready("pin:\x1b[31m", "\x1b]52;c;x\x07", "\u202e").to_json().__repr__()
+
+
+def simulating(result: Json | RpcError) -> Callable[[Answer], Answer]:
+    """A node that has eth_simulateV1 for the undo alone, and always this answer to it."""
+
+    def twist(answer: Answer) -> Answer:
+        def told(request: Request) -> Json | RpcError:
+            if request.method == "eth_simulateV1" and "stateOverrides" not in str(request.params):
+                return result
+            return answer(request)
+
+        return told
+
+    return twist
+
+
+def outcome(data: str, *, fails: bool = False) -> dict[str, Json]:
+    """One call of a simulated block."""
+    return {"status": "0x0" if fails else "0x1", "returnData": data, "logs": [], "gasUsed": "0x5208"}
+
+
+OPEN, PAUSED = "0x" + "00" * 32, "0x" + "00" * 31 + "01"
+NOT_ALLOWED = "0x08c379a0" + "20".rjust(64, "0") + "0b".rjust(64, "0") + b"not allowed".hex().ljust(64, "0")
+CAPACITY, PERIOD = (f"0x{one:064x}" for one in (1_000_000 * 10**6, 3_600))
+PULLED: list[Json] = [outcome("0x"), outcome("0x"), outcome("0x"), outcome("0x")]  # two levers, then two undos
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "words"),
+    [
+        ([{"calls": [*PULLED, outcome(CAPACITY), outcome(PERIOD), outcome(OPEN)]}], "ready", "puts back what stood"),
+        ([{"calls": [*PULLED, outcome(CAPACITY), outcome(PERIOD), outcome(PAUSED)]}], "not-ready", "would be true"),
+        ([{"calls": [*PULLED, outcome(CAPACITY), outcome(PERIOD), outcome("0x")]}], "unknown", "could not be read"),
+        (
+            [{"calls": [*PULLED[:2], outcome(NOT_ALLOWED, fails=True), *PULLED[:1], *PULLED[:3]]}],
+            "not-ready",
+            "the undo of exchange.limit_withdrawals",
+        ),
+        ([{"calls": PULLED}], "unknown", "malformed"),
+        ([{"calls": None}], "unknown", "malformed"),
+        ([], "unknown", "malformed"),
+        ("0x", "unknown", "malformed"),
+        (None, "unknown", "malformed"),
+        ([{"calls": [{"status": "0x7"}] * 7}], "unknown", "malformed"),
+        (RpcError(-32601, "no such method"), "unknown", "no such method"),
+        (RpcError(3, "execution reverted", "0x"), "not-ready", "execution reverted"),
+    ],
+    ids=[
+        "back",
+        "not back",
+        "unread",
+        "reverts",
+        "too few",
+        "no calls",
+        "no block",
+        "text",
+        "null",
+        "odd status",
+        "no method",
+        "all reverts",
+    ],
+)
+def test_an_undo_is_ready_only_where_the_node_showed_what_stood_before(
+    tmp_path: Path, result: Json | RpcError, status: str, words: str
+) -> None:
+    with ServedWorld("oracle-divergence", 3, (simulating(result),)) as served:
+        item = by_id(looked(served.deployment(tmp_path), "oracle-divergence"))["undo:oracle-divergence/pause@ETH-USD"]
+    assert (item.status, words in item.detail) == (status, True), item

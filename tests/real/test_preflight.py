@@ -53,7 +53,7 @@ def built(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("ready")
     with (
         Anvil(packages.anvil, chain_id=CHAIN_ID, timestamp=int(time.time()) - DAY) as anvil,
-        SafeService(KEY) as service,
+        SafeService(KEY, CHAIN_ID) as service,
     ):
         nodes = [Node(through(anvil)) for _ in range(3)]
         with nodes[0], nodes[1], nodes[2]:
@@ -86,7 +86,7 @@ def board(built: Switchboard, before: Preflight, tmp_path: Path) -> Iterator[Swi
     built.anvil.revert(snapshot)
     for one in built.nodes:
         one.answer, one.fault = through(built.anvil), None
-    built.service.status, built.service.body = 200, None
+    built.service.status, built.service.body, built.service.chain_id = 200, None, CHAIN_ID
     built.service.queue.clear()
     built.service.delegates.clear()
 
@@ -237,6 +237,10 @@ def service_down(board: Switchboard) -> None:
     board.service.status = 503
 
 
+def service_of_another_chain(board: Switchboard) -> None:
+    board.service.chain_id = 1
+
+
 def service_is_a_page(board: Switchboard) -> None:
     board.service.body = b"<html>Welcome</html>"
 
@@ -305,6 +309,7 @@ FAULTS: list[tuple[Fault, set[str], str]] = [
     (no_gas, {"gas:anvil"}, "nobody can pay"),
     (wrong_decimals, {"token:USDC"}, "18 decimals"),
     (service_down, {"service:anvil"}, "503"),
+    (service_of_another_chain, {"service:anvil"}, "chain with id 1,"),
     (service_is_a_page, {"service:anvil"}, "JSON"),
     (key_is_missing, {"service:anvil"}, "SERVICE_KEY"),
     (key_is_wrong, {"service:anvil"}, "refused the credential"),
