@@ -46,13 +46,16 @@ def scheduled_states(session: Session, operations: Sequence[tuple[Delay, Call]],
 
 
 def wait_until_ready(session: Session, reads: Sequence[CallRead], where: str) -> None:
-    """Wait until every operation may be executed, by the contract's own timestamps; unread is asked again."""
+    """Wait until every operation may be executed, by the contract's own timestamps; unread is asked again.
+
+    Nothing is waited for where an operation has no time any more: it was cancelled, or it lapsed.
+    """
     while True:
         snapshot = session.reader.read(reads)
         stamps = [snapshot.value(read) for read in reads]
         known = [cast(int, one) for one in stamps if not isinstance(one, Missing)]
         left = max(known) - snapshot.block.timestamp if len(known) == len(stamps) else SAMPLE_SECONDS
-        if left <= 0:
+        if left <= 0 or 0 in known:
             return
         with session.screen.working(f"the {where} opens in {left} s of chain time"):
             session.pace.wait(left)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from incident_cli.errors import Unread, Waiting
-from incident_cli.evm import Block, keccak
+from incident_cli.evm import Block, CallRead, keccak
 from incident_cli.flows.carry_out import Draft, carry_out
+from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
 from incident_cli.flows.overruling import go_on_with_fewer
 from incident_cli.flows.past_pulls import last_pull
-from incident_cli.flows.preparing import Preparer, prepare
+from incident_cli.flows.preparing import Preparer, demand, prepare
 from incident_cli.flows.proposal import Objection, PlannedCall, Wanted
 from incident_cli.flows.pulling import (
     blast_words,
@@ -22,12 +23,19 @@ from incident_cli.flows.pulling import (
     plans_of,
     standing_still,
     undo_to_json,
+    value_of,
 )
 from incident_cli.flows.reopening import reopening_of
-from incident_cli.flows.scheduling import execute_call, schedule_call, scheduled_states, wait_until_ready
+from incident_cli.flows.scheduling import (
+    execute_call,
+    is_scheduled,
+    schedule_call,
+    scheduled_states,
+    wait_until_ready,
+)
 from incident_cli.flows.session import GoBack, Session
 from incident_cli.flows.steps.ended import Ended
-from incident_cli.incident.events import Event, Outcome
+from incident_cli.incident.events import Event, Kind, Outcome
 from incident_cli.levers.authority import cooling
 from incident_cli.levers.lever import Plan
 from incident_cli.runbook.lint import bound_names
@@ -41,6 +49,11 @@ CHANGED = (
     ("back", "go back to the step before, to compare the new value first"),
 )
 CHANGED_HELP = "Nothing was proposed, neither for the one nor for the other. `back` again goes further back."
+GONE = (
+    ("stop", "leave the incident here; it can be resumed"),
+    ("again", "schedule it anew: it waits its whole delay again"),
+)
+GONE_HELP = "Find out who cancelled it before it is scheduled again: they may do it once more."
 CHOICES = (
     ("stop", "leave the incident here; it can be resumed"),
     ("on", "contain all the same"),
@@ -66,30 +79,75 @@ def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
             session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
             return Ended(Outcome.SATISFIED, data={"bound": bound_values(session, step)})
     proof = in_time(session, step, prepare)
-    bound = leg_of(session, step, LEG).plan.data.get("bound", {})
     session.delivery.keep_reopening(session, step)
+    if proof is None:
+        session.screen.say("the chain shows every effect: others brought it about while it had to wait", "good")
+        return Ended(Outcome.SATISFIED, data={"bound": bound_values(session, step)})
+    bound = leg_of(session, step, LEG).plan.data.get("bound", {})
     return Ended(Outcome.DONE, proof=proof, data={"bound": bound})
 
 
-def in_time(session: Session, step: ContainStep, prepare: Preparer) -> Block:
-    """The block that proves it: in one proposal, or scheduled, awaited and executed where a lever has a delay."""
-    salt = salt_of(session, step)
+def in_time(session: Session, step: ContainStep, prepare: Preparer) -> Block | None:
+    """The block that proves it: in one proposal, or scheduled, awaited and executed where a lever has a delay.
+
+    None where the chain shows every effect once the delay is over, though the execution was not ours.
+    """
     if not must_schedule(session, step):
         return carry_out(session, step, LEG, lambda: draft(session, step, prepare))
-    carry_out(session, step, SCHEDULE_LEG, lambda: draft(session, step, prepare))
-    if not leg_of(session, step, LEG).is_confirmed:
-        waiting = [one for one in pulls(session, step) if one.delay is not None and not one.satisfied]
-        reads = [one.delay.ready_at(call, salt) for one in waiting if one.delay is not None for call in one.calls]
-        if reads:
-            wait_until_ready(session, reads, "delay")
+    salt = salt_of(session, step)
+    if leg_of(session, step, SCHEDULE_LEG).is_confirmed or unbegun(session, pulls(session, step), salt):
+        carry_out(session, step, SCHEDULE_LEG, lambda: draft(session, step, prepare))
+    if not is_out(session, step) and not awaited(session, step, salt):
+        return None
     return carry_out(session, step, LEG, lambda: draft(session, step, prepare, salt))
+
+
+def is_out(session: Session, step: ContainStep) -> bool:
+    """Whether the proposal that contains has left this program: it is not planned anew."""
+    leg = leg_of(session, step, LEG)
+    return leg.is_confirmed and leg.is_handed_over
 
 
 def must_schedule(session: Session, step: ContainStep) -> bool:
     """Whether a lever has to wait, or was scheduled already."""
     if leg_of(session, step, SCHEDULE_LEG).is_confirmed:
         return True
-    return not leg_of(session, step, LEG).is_confirmed and any(one.delay for one in pulls(session, step))
+    return not is_out(session, step) and any(one.delay for one in pulls(session, step))
+
+
+def unbegun(session: Session, plans: Sequence[Plan], salt: bytes) -> list[Plan]:
+    """Those that are neither satisfied nor scheduled already, in this attempt at the step or in one before."""
+    left = [one for one in plans if not one.satisfied]
+    reads = ready_reads(left, salt)
+    snapshot = session.reader.read(reads) if reads else None
+    stamps = {read: demand("when it may be executed", value_of(snapshot, read)) for read in reads}
+    return [one for one in left if one.delay is None or any(not stamps[read] for read in ready_reads([one], salt))]
+
+
+def awaited(session: Session, step: ContainStep, salt: bytes) -> bool:
+    """Waits until every operation may be executed; False where the chain shows its effect by then.
+
+    Where one is gone the operator decides: raises Waiting, or Replaced to schedule it anew.
+    """
+    waiting = [one for one in pulls(session, step) if one.delay is not None and not one.satisfied]
+    if not waiting:
+        return False
+    reads = ready_reads(waiting, salt)
+    wait_until_ready(session, reads, "delay")
+    if is_scheduled(session, reads):
+        return True
+    if all(one.satisfied for one in pulls(session, step)):
+        return False
+    words = "what was scheduled is not scheduled any more: it was cancelled, or it lapsed"
+    prompt = Prompt(step.id, "choice", f"{words[0].upper()}{words[1:]}. What now?", choices=GONE, help=GONE_HELP)
+    if session.ask(step, prompt) != "again":
+        raise Waiting(f"{words}; nothing is contained by it", "operator")
+    raise Replaced(words)
+
+
+def ready_reads(plans: Sequence[Plan], salt: bytes) -> list[CallRead]:
+    """The reads of when each operation may be executed."""
+    return [one.delay.ready_at(call, salt) for one in plans if one.delay is not None for call in one.calls]
 
 
 def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | None = None) -> Draft:
@@ -101,7 +159,10 @@ def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | 
     still_firing(session, step)
     require_compared(session, step, before)
     bound, planned = bound_values(session, step), pulls(session, step)
-    wanted = [one for one in planned if not one.satisfied and (salt is None or one.delay is not None)]
+    if salt is None:
+        wanted = unbegun(session, planned, salt_of(session, step))
+    else:
+        wanted = [one for one in planned if not one.satisfied and one.delay is not None]
     if not wanted:
         raise Waiting("every call is satisfied on chain by now; nothing was proposed", "operator")
     proposal = prepare(session, step, wanted_of(session, step, wanted, salt))
@@ -157,8 +218,14 @@ def calls_to_make(session: Session, step: ContainStep, one: Plan, salt: bytes | 
 
 
 def salt_of(session: Session, step: ContainStep) -> bytes:
-    """One salt for each attempt at a step of an incident, so that a resumed one finds its operations again."""
-    return keccak(f"{session.recorder.incident} {step.id} {session.attempt}".encode())
+    """One salt until it was executed: a resumed step, or one that begins again, finds its operations again."""
+    executed = sum(event.kind is Kind.EXECUTED and event.data.get("leg") == LEG for event in events_of(session, step))
+    return keccak(f"{session.recorder.incident} {step.id} {executed}".encode())
+
+
+def events_of(session: Session, step: ContainStep) -> list[Event]:
+    """Everything that was recorded of the step, in every attempt at it."""
+    return [event for event in session.events if event.step == step.id]
 
 
 def objections(session: Session, step: ContainStep, plans: Sequence[Plan]) -> Iterator[Objection]:

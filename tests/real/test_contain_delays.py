@@ -1,0 +1,357 @@
+"""Levers that must be scheduled, awaited and executed, across processes that are killed between any two stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incident_cli.abi import decode, parse_signature
+from incident_cli.errors import Waiting
+from incident_cli.evm import Call, hex_bytes, keccak, to_hex
+from incident_cli.flows.break_glass import GlassOrder
+from incident_cli.flows.desk import Stop
+from incident_cli.flows.session import Session
+from incident_cli.flows.walk import walk
+from incident_cli.incident.events import Kind
+from tests.contracts.openzeppelin import (
+    EXECUTION_DELAY,
+    GUARDIAN,
+    TIMELOCK_DELAY,
+    OpenZeppelin,
+    build_openzeppelin,
+    call,
+)
+from tests.contracts.packages import Packages
+from tests.fakes.desk import Scripted
+from tests.real.containing import (
+    ETH,
+    STRANGER,
+    Site,
+    as_founded,
+    card,
+    events,
+    files,
+    founded,
+    let_go,
+    outcome,
+    stops,
+    waits,
+)
+
+LOCKED = """protocol: locked-market
+source: "the tests' own guarded_market.vy behind OpenZeppelin's TimelockController"
+slots: {venue: address, lock: address}
+reads:
+  guardian: {on: venue, call: "guardian() returns (address)"}
+  paused: {on: venue, call: "paused(bytes32 market) returns (bool)"}
+  minimum: {on: lock, call: "getMinDelay() returns (uint256)", unit: seconds}
+  proposer:
+    on: lock
+    call: "hasRole(bytes32 role, address account) returns (bool)"
+    with: {role: "keccak('PROPOSER_ROLE')", account: by}
+levers:
+  pause:
+    does: "Stops one market, once the time-lock lets it."
+    scope: market
+    args: {market: {type: market}}
+    on: venue
+    call: "set_paused(bytes32 market, bool paused)"
+    with: {paused: "True"}
+    expect: {paused: "True"}
+    writes: [venue]
+    satisfied: paused
+    undo: {by: governance, with: {paused: before.paused}}
+    role: {when: guardian == lock and proposer}
+    delay: {road: timelock, on: lock, seconds: minimum}
+"""
+GRANT = "grantRole(uint64 roleId, address account, uint32 executionDelay)"
+STAGES = (Kind.PLANNED, Kind.CONFIRMED, Kind.EXPORTED, Kind.SUBMITTED, Kind.EXECUTED, Kind.PROVEN)
+
+
+@dataclass(frozen=True)
+class Road:
+    """A lever with a delay: the order, how long it waits, the call that it delays, and whether it is in effect."""
+
+    site: Site
+    zeppelin: OpenZeppelin
+    lever: str
+    seconds: int
+    delayed: Call
+    in_effect: Callable[[], bool]
+
+    @property
+    def order(self) -> GlassOrder:
+        """The order."""
+        return self.site.order(self.lever)
+
+
+@pytest.fixture(scope="module")
+def built(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, OpenZeppelin]]:
+    """The chain, built once: what OpenZeppelin delays with, and the market in the time-lock's hands."""
+    with founded(packages, tmp_path_factory.mktemp("built")) as found:
+        zeppelin = build_openzeppelin(found.anvil, packages, found.council.address)
+        found.govern("appoint(address guardian)", zeppelin.timelock)
+        yield found, zeppelin
+
+
+@pytest.fixture(params=["access_manager", "timelock"])
+def road(built: tuple[Site, OpenZeppelin], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Road]:
+    """Each road of a delay, on the chain as it was built."""
+    with placed(built, tmp_path) as (found, zeppelin):
+        yield through_timelock(found, zeppelin) if request.param == "timelock" else through_manager(found, zeppelin)
+
+
+@pytest.fixture
+def locked(built: tuple[Site, OpenZeppelin], tmp_path: Path) -> Iterator[Road]:
+    """The road of a time-lock, which lets everybody execute."""
+    with placed(built, tmp_path) as (found, zeppelin):
+        yield through_timelock(found, zeppelin)
+
+
+@pytest.fixture
+def managed(built: tuple[Site, OpenZeppelin], tmp_path: Path) -> Iterator[Road]:
+    """The road of an access manager."""
+    with placed(built, tmp_path) as (found, zeppelin):
+        yield through_manager(found, zeppelin)
+
+
+@contextmanager
+def placed(built: tuple[Site, OpenZeppelin], tmp_path: Path) -> Iterator[tuple[Site, OpenZeppelin]]:
+    """The chain as it was built, with slots for both roads."""
+    site, zeppelin = built
+    (tmp_path / "protocols").mkdir()
+    (tmp_path / "protocols" / "locked-market.yaml").write_text(LOCKED)
+    slots = (
+        "  vault: {chain: local, protocol: openzeppelin-access-manager, "
+        f'addresses: {{manager: "{zeppelin.manager}", target: "{zeppelin.vault}"}}}}\n'
+        "  locked: {chain: local, protocol: locked-market, "
+        f'addresses: {{venue: "{site.market}", lock: "{zeppelin.timelock}"}}}}\n'
+    )
+    with as_founded(replace(site, slots=slots), tmp_path) as found:
+        yield found, zeppelin
+
+
+def through_timelock(site: Site, zeppelin: OpenZeppelin) -> Road:
+    """Two days through TimelockController, by an in-house protocol file."""
+    pause = site.call("set_paused(bytes32 market, bool paused)", hex_bytes(ETH), True)
+    return Road(site, zeppelin, "locked.pause", TIMELOCK_DELAY, pause, site.paused)
+
+
+def through_manager(site: Site, zeppelin: OpenZeppelin) -> Road:
+    """An hour through AccessManager, by the catalogue's protocol file."""
+    stop = call(zeppelin.vault, "pause()")
+    return Road(site, zeppelin, "vault.pause_target", EXECUTION_DELAY, stop, lambda: zeppelin.paused(zeppelin.vault))
+
+
+def stopped() -> Scripted:
+    """Whoever stops once it is contained."""
+    return Scripted({"mended": [Stop()]})
+
+
+def functions(document: Mapping[str, Any]) -> list[str]:
+    """The names of the functions that a proposal calls."""
+    return [one["function"].partition("(")[0] for one in document["calls"]]
+
+
+def legs(session: Session, kind: Kind) -> list[str]:
+    """The legs of which a kind of event is recorded."""
+    return [one.data["leg"] for one in events(session, kind)]
+
+
+def test_it_is_scheduled_awaited_executed_and_proven(road: Road) -> None:
+    site = road.site
+    session, scheduling = waits(site.begin(road.order))
+    assert functions(scheduling) == ["schedule"] and legs(session, Kind.PLANNED) == ["schedule"]
+    assert "Schedules for" in scheduling["calls"][0]["plain"] and road.delayed.to in scheduling["calls"][0]["plain"]
+    assert scheduling["simulation"]["method"] == "execTransaction by eth_simulateV1"
+    site.sign(scheduling)
+    scheduled_at = site.anvil.now()
+    session, executing = waits(site.take_up())
+    assert functions(executing) == ["execute"] and legs(session, Kind.PROVEN) == ["schedule"]
+    assert site.anvil.now() >= scheduled_at + road.seconds, "it waited on the chain's own time"
+    assert not road.in_effect() and outcome(session) != "contained"
+    assert any("paused" in one for one in card(site).shows)
+    site.sign(executing)
+    session = site.take_up(stopped())
+    stops(session)
+    assert road.in_effect() and outcome(session) == "contained"
+    assert legs(session, Kind.PROVEN) == ["schedule", "contain"]
+    assert [one["lever"] for one in events(session, Kind.PLANNED)[-1].data["levers"]] == [road.lever]
+    assert events(session, Kind.PLANNED)[0].data["levers"] == []
+
+
+def test_scheduled_alone_it_is_never_contained(road: Road) -> None:
+    site = road.site
+    _, document = waits(site.begin(road.order))
+    site.sign(document)
+    session, _ = waits(site.take_up())
+    for again in (session, waits(site.take_up())[0]):
+        ended = [one for one in events(again, Kind.STEP_ENDED) if one.step == "contain"]
+        assert ended == [] and outcome(again) != "contained"
+        assert not road.in_effect()
+    assert len(files(again)) == 2, "the same two proposals, however often it is resumed"
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def kill_after(session: Session, done: set[tuple[str, Kind]]) -> None:
+    """Kill the process right after the first stage that is not in `done`; that stage is then in it."""
+    append = session.recorder.journal.append
+
+    def appending(body: Any, *, durable: bool = True) -> Any:
+        found = append(body, durable=durable)
+        stage = (str(body["data"].get("leg")), Kind(body["kind"]))
+        if stage[1] in STAGES and stage not in done:
+            done.add(stage)
+            raise Killed
+        return found
+
+    session.recorder.journal.append = appending  # type: ignore[method-assign]
+
+
+def test_killed_between_any_two_stages_it_ends_in_the_same_place(road: Road) -> None:
+    site = road.site
+    done: set[tuple[str, Kind]] = set()
+    session = site.begin(road.order)
+    signed: set[str] = set()
+    for _ in range(40):
+        kill_after(session, done)
+        try:
+            walk(session)
+        except Killed:
+            let_go(session)
+        except Waiting as waiting:
+            let_go(session)
+            if waiting.waiting_for == "operator":
+                break
+            for path in set(map(str, files(session))) - signed:
+                signed.add(path)
+                site.sign(json.loads(Path(path).read_text()))
+        session = site.take_up(stopped())
+    assert done == {(leg, kind) for leg in ("schedule", "contain") for kind in STAGES}
+    assert road.in_effect() and outcome(session) == "contained" and len(signed) == 2
+    assert scheduled_times(road) == 1
+
+
+def scheduled_times(road: Road) -> int:
+    """How many operations were ever scheduled, by the contracts' own events."""
+    zeppelin = road.zeppelin
+    signatures = {
+        zeppelin.timelock: "CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)",
+        zeppelin.manager: "OperationScheduled(bytes32,uint32,uint48,address,address,bytes)",
+    }
+    topics = [[to_hex(keccak(one.encode())) for one in signatures.values()]]
+    return len(zeppelin.anvil.rpc("eth_getLogs", {"address": list(signatures), "topics": topics, "fromBlock": "0x0"}))
+
+
+# --- what others do meanwhile
+
+
+def scheduled(road: Road) -> None:
+    """The owners have executed the first proposal."""
+    _, document = waits(road.site.begin(road.order))
+    road.site.sign(document)
+
+
+def another_transaction(road: Road) -> None:
+    """The owners do something else with their Safe: its nonce is taken."""
+    road.site.council.execute(Call(road.site.other, parse_signature("appoint(address guardian)"), (STRANGER,)))
+
+
+def test_a_nonce_taken_before_the_execution_costs_no_second_delay(road: Road) -> None:
+    site = road.site
+    scheduled(road)
+    _, executing = waits(site.take_up())
+    another_transaction(road)
+    before = site.anvil.now()
+    session, anew = waits(site.take_up())
+    assert functions(anew) == ["execute"] and anew["safe_tx_hash"] != executing["safe_tx_hash"]
+    assert anew["calls"] == executing["calls"], "the same operation"
+    assert site.anvil.now() - before < road.seconds
+    site.sign(anew)
+    session = site.take_up(stopped())
+    stops(session)
+    assert road.in_effect() and outcome(session) == "contained" and scheduled_times(road) == 1
+
+
+def test_a_nonce_taken_before_the_scheduling_schedules_it_once(road: Road) -> None:
+    site = road.site
+    _, lost = waits(site.begin(road.order))
+    another_transaction(road)
+    _, document = waits(site.take_up())
+    assert functions(document) == ["schedule"] and document["safe_tx_hash"] != lost["safe_tx_hash"]
+    site.sign(document)
+    waits(site.take_up())
+    assert scheduled_times(road) == 1
+
+
+def cancelled(road: Road, session: Session) -> None:
+    """Somebody takes the scheduled operation away."""
+    zeppelin = road.zeppelin
+    if road.lever == "locked.pause":
+        (planned,) = events(session, Kind.PLANNED)
+        (one,) = planned.data["proposal"]["expect"]
+        zeppelin.anvil.transact(zeppelin.admin, zeppelin.timelock, "cancel(bytes32 id)", hex_bytes(one["data"])[4:])
+    else:
+        zeppelin.anvil.call(zeppelin.admin, zeppelin.cancel(road.site.council.address, road.delayed))
+
+
+def test_an_operation_that_was_cancelled_is_said_to_be_gone_and_scheduled_again_if_wanted(road: Road) -> None:
+    site = road.site
+    session, document = waits(site.begin(road.order))
+    site.sign(document)
+    cancelled(road, session)
+    answerer = Scripted({"contain": ["stop"]})
+    session = site.take_up(answerer)
+    assert "is not scheduled any more" in stops(session).message
+    assert "cancelled" in answerer.asked[0].text
+    session, anew = waits(site.take_up(Scripted({"contain": ["again"]})))
+    assert functions(anew) == ["schedule"] and not road.in_effect()
+    site.sign(anew)
+    _, executing = waits(site.take_up())
+    site.sign(executing)
+    session = site.take_up(stopped())
+    stops(session)
+    assert road.in_effect() and outcome(session) == "contained" and scheduled_times(road) == 2
+
+
+def test_an_operation_that_others_carried_out_is_contained_by_a_read_of_the_chain(locked: Road) -> None:
+    site, zeppelin = locked.site, locked.zeppelin
+    session, document = waits(site.begin(locked.order))
+    site.sign(document)
+    site.anvil.mine(1, seconds=locked.seconds)
+    target, value, data, predecessor, salt, _ = decoded(document)
+    signature = "execute(address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt)"
+    zeppelin.anvil.transact(zeppelin.user, zeppelin.timelock, signature, target, value, data, predecessor, salt)
+    assert locked.in_effect()
+    session = site.take_up(stopped())
+    stops(session)
+    (ended,) = [one for one in events(session, Kind.STEP_ENDED) if one.step == "contain"]
+    assert ended.data["outcome"] == "already-satisfied" and outcome(session) == "contained"
+    assert legs(session, Kind.EXECUTED) == ["schedule"]
+
+
+def decoded(document: Mapping[str, Any]) -> tuple[object, ...]:
+    """The arguments of a proposal's one call."""
+    (one,) = document["calls"]
+    return decode(parse_signature(one["signature"]).input_types, hex_bytes(one["data"])[4:])
+
+
+def test_what_others_stopped_meanwhile_is_contained_and_nothing_more_is_proposed(managed: Road) -> None:
+    site, zeppelin = managed.site, managed.zeppelin
+    _, document = waits(site.begin(managed.order))
+    site.sign(document)
+    zeppelin.anvil.transact(zeppelin.admin, zeppelin.manager, GRANT, GUARDIAN, zeppelin.admin, 0)
+    zeppelin.anvil.call(zeppelin.admin, managed.delayed)
+    session = site.take_up(stopped())
+    stops(session)
+    assert managed.in_effect() and outcome(session) == "contained"
+    assert len(files(session)) == 1 and len(site.screen.cards) == 0
