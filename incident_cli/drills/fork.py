@@ -44,14 +44,15 @@ def require_anvil(executable: str | None) -> str:
 class Fork:
     """A context manager around one anvil on a copy of the chain behind `url` at `block` (a number).
 
-    `url` may hold a credential and is never shown. Each block comes 12 s after the one before; `listener` is told of
-    each block before anybody reads it. Raises Misused where it cannot be run, Unread where it does not fork.
+    `url` is seen by whoever lists the processes: give a relay's. Each block comes 12 s after the one before; `listener`
+    is told of each block before anybody reads it. Raises Misused where it cannot be run, Unread where it does not fork.
     """
 
     def __init__(self, executable: str, url: str, block: int, chain: str) -> None:
         self.chain, self.block = chain, block
         self.listener: Callable[[Block], None] | None = None
         self._secret = url
+        self._newest: Block | None = None  # nobody else mines
         self._command = [executable, *FLAGS, "--fork-url", url, "--fork-block-number", str(block)]
         self._process: subprocess.Popen[str] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -140,9 +141,9 @@ class Fork:
 
     def mine(self, seconds: int) -> Block:
         """One block, so many seconds after the one before."""
-        self.rpc("evm_setNextBlockTimestamp", self.head().timestamp + seconds)
-        self.rpc("evm_mine")
-        made = self.head()
+        before = self._newest or self.head()
+        self.rpc("evm_mine", before.timestamp + seconds)
+        made = self._newest = self.head()
         if self.listener is not None:
             self.listener(made)
         return made

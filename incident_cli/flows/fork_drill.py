@@ -19,12 +19,14 @@ from incident_cli.drills.fork import BLOCK_SECONDS, Fork, require_anvil
 from incident_cli.drills.fork_script import ForkScript, find_fork_script
 from incident_cli.drills.injecting import injections
 from incident_cli.drills.injection import Inject, Injection, Undo
+from incident_cli.drills.relay import Relay
+from incident_cli.drills.serve import serve
 from incident_cli.errors import Misused
 from incident_cli.evm import Address, Block
 from incident_cli.flows import incidents
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.connecting import Environment, derived_addresses, endpoints_of, reader_of, resolved, url_of
-from incident_cli.flows.drill import WATCH_BLOCKS, People
+from incident_cli.flows.drill import People
 from incident_cli.flows.fork_hands import ImpersonatedHands
 from incident_cli.flows.pacing import ThinkingTime
 from incident_cli.flows.preparing import read_safe
@@ -41,6 +43,10 @@ from incident_cli.runbook.load import load_runbook
 from incident_cli.runbook.model import CheckStep, ContainStep
 from incident_cli.runbook.shipped import find_runbook
 from incident_cli.text import plain
+from incident_cli.transport import HttpEndpoint
+
+WATCH_BLOCKS = 100  # after the last injection: 20 minutes
+NODE_SECONDS, NODE_BYTES = 30, 64 * 1024 * 1024  # of one answer of the node that is forked
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,10 @@ def forked(plan: ForkPlan, anvil: str | None, environment: Environment) -> Itera
     executable, bound = require_anvil(anvil), plan.bound
     declared = bound.deployment.chains[bound.chain]
     nodes = ChainNodes(endpoints_of(bound.deployment, bound.chain, environment)[:1], bound.chain, declared.id)
-    urls = [url for one in declared.rpc if (url := url_of(one, environment))]
-    with Fork(executable, urls[0], head(nodes.endpoint, bound.chain).number, bound.chain) as fork:
+    number = head(nodes.endpoint, bound.chain).number
+    url = next(url for one in declared.rpc if (url := url_of(one, environment)))
+    node = HttpEndpoint(url, name=nodes.names[0], read_seconds=NODE_SECONDS, cap_bytes=NODE_BYTES)
+    with serve(Relay(node)) as relay, Fork(executable, relay.url, number, bound.chain) as fork:
         yield fork
 
 
@@ -239,13 +247,14 @@ def watch(drill: ForkDrill) -> None:
     names = next((one.check for one in steps if isinstance(one, CheckStep)), ())
     if not names:
         return
+    blocks = max(one.at_block for one, _ in drill.world.waiting) + WATCH_BLOCKS
     with drill.session.screen.working("watching every block of the fork"):
-        for _ in range(WATCH_BLOCKS):
+        for _ in range(blocks):
             found = drill.session.judge_checks(names, None)
             if worst([one.verdict for one in found]) is not Verdict.QUIET:
                 return
             drill.world.wait(BLOCK_SECONDS)
     raise Misused(
-        f"nothing was detected in {WATCH_BLOCKS} blocks: what was injected does not trip {', '.join(names)}",
+        f"nothing was detected in {blocks} blocks: what was injected does not trip {', '.join(names)}",
         "inject more, or look at the check",
     )
