@@ -41,7 +41,7 @@ def authority_item(one: Pulled) -> Item:
     problem = forbidden(grants, one.step.contain.by, one.lever, severity)
     if problem:
         return not_ready(one.id("authority"), problem, "Grant it under `authority` in the deployment, or correct `by`.")
-    words = f"granted in a {severity}" if grants else "the deployment grants nothing, so the chain's roles alone decide"
+    words = f"granted for a {severity}" if grants else "the deployment grants nothing: the chain's roles alone decide"
     return ready(one.id("authority"), words)
 
 

@@ -15,6 +15,7 @@ from incident_cli.flows.pin import look
 from incident_cli.flows.preflight import Preflight, PreflightOrder, preflight
 from incident_cli.flows.preflight_item import Item, judged, merged, not_ready, ready, together, unknown, waiting
 from incident_cli.runbook.shipped import find_runbook
+from incident_cli.safe.contracts import GUARD_SLOT
 from incident_cli.transport import Json, Request, RpcError
 from tests.cli.deployments import deployment as closed_deployment
 from tests.fakes.node import Answer
@@ -208,6 +209,39 @@ def test_where_nodes_disagree_nothing_that_they_said_is_ready(tmp_path: Path) ->
         "simulate:oracle-divergence/pause@ETH-USD",
     ):
         assert found[name].status == "unknown", found[name]
+
+
+def guarded(answer: Answer) -> Answer:
+    """A node on which every Safe has a guard."""
+
+    def told(request: Request) -> Json | RpcError:
+        slot = int(GUARD_SLOT, 16)
+        if request.method == "eth_getStorageAt" and int(str(request.params[1]), 16) == slot:
+            return "0x" + "00" * 12 + "99" * 20
+        return answer(request)
+
+    return told
+
+
+def test_a_guard_that_the_simulation_did_not_run_leaves_the_step_unknown(tmp_path: Path) -> None:
+    with ServedWorld("oracle-divergence", 3, (guarded,)) as served:
+        found = by_id(looked(served.deployment(tmp_path), "oracle-divergence"))
+    assert found["safe-guard:council"].status == "not-ready"
+    step = found["simulate:oracle-divergence/pause@ETH-USD"]
+    assert step.status == "unknown" and "guard" in step.detail
+
+
+def test_a_node_of_another_chain_is_named_and_not_read(tmp_path: Path) -> None:
+    def elsewhere(answer: Answer) -> Answer:
+        return lambda request: "0x5" if request.method == "eth_chainId" else answer(request)
+
+    with ServedWorld("oracle-divergence", 3, (None, elsewhere, None)) as served:
+        found = by_id(looked(served.deployment(tmp_path, quorum=2), "oracle-divergence"))
+        alone = by_id(looked(served.deployment(tmp_path, quorum=3), "oracle-divergence"))
+    assert found["chain-id:drill"].status == "not-ready" and "id 5" in found["chain-id:drill"].detail
+    assert found["nodes:drill"].status == found["safe-guard:council"].status == "ready"
+    assert alone["nodes:drill"].status == "unknown" and "chain-id:drill" in alone["nodes:drill"].detail
+    assert alone["safe-guard:council"].status == "unknown"
 
 
 @pytest.fixture
