@@ -17,10 +17,12 @@ from incident_cli.protocols.catalog import SHIPPED, Catalog
 from incident_cli.protocols.protocol import Protocol
 from incident_cli.runbook.break_glass import BECAUSE_LIMIT, RUNBOOK_ID, BrokenGlass, break_glass_text
 from incident_cli.runbook.deployment import Deployment, SlotEntry, load_deployment
+from incident_cli.runbook.kinds import VALUE_KINDS
 from incident_cli.text import plain
 
 FILE = f"{RUNBOOK_ID}.yaml"
-UNDOERS = ("timelock", "safe")
+SAFE = "safe"
+UNDOERS = ("timelock", SAFE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def glass_of(order: GlassOrder) -> tuple[BrokenGlass, Catalog]:
     if order.severity not in SEVERITIES:
         raise Misused(f"{plain(order.severity, 20)!r} is no severity", f"one of {', '.join(SEVERITIES)}")
     refuse_unknown_arguments(protocol, lever, order.args)
-    by = order.by or holder(deployment, order.lever)
+    by = named_safe(deployment, order.by) if order.by is not None else holder(deployment, order.lever)
     restored = undoer(deployment, protocol, lever, by)
     return BrokenGlass(slot, lever, protocol, by, order.args, because, order.severity, restored), catalog
 
@@ -93,7 +95,7 @@ def slots_of(deployment: Deployment, market: str) -> dict[str, SlotEntry]:
 
 
 def refuse_unknown_arguments(protocol: Protocol, lever: str, args: Mapping[str, str]) -> None:
-    """Raises Misused for an argument the lever does not have, a market, or one that is missing."""
+    """Raises Misused for an argument the lever does not have, a market, one of another type, or one that is missing."""
     known = {name: one for name, one in protocol.levers[lever].args.items() if one.type != "market"}
     for name in args:
         if name not in known:
@@ -101,16 +103,30 @@ def refuse_unknown_arguments(protocol: Protocol, lever: str, args: Mapping[str, 
             raise Misused(
                 f"{lever} has no argument {plain(name, 60)!r}{near}", f"arguments: {', '.join(known) or 'none'}"
             )
+    for name, text in args.items():
+        try:
+            VALUE_KINDS[known[name].type].parse(text)
+        except ValueError as problem:
+            raise Misused(f"{name}={plain(text, 60)}: {problem}", f"{name} is of type {known[name].type}") from problem
     missing = [name for name, one in known.items() if one.default is None and name not in args]
     if missing:
         needed = " ".join(f"{name}={known[name].type.upper()}" for name in missing)
         raise Misused(f"{lever} needs {', '.join(missing)}", f"add {needed} after the lever")
 
 
+def named_safe(deployment: Deployment, by: str) -> str:
+    """The slot that was named as the Safe; raises Misused where it is none."""
+    safes = {name: one for name, one in deployment.slots.items() if one.protocol in (None, SAFE)}
+    if by not in safes:
+        near = did_you_mean(by, safes)
+        raise Misused(f"--by {plain(by, 60)!r} is no slot of a Safe{near}", f"Safes: {', '.join(safes) or 'none'}")
+    return by
+
+
 def holder(deployment: Deployment, lever: str) -> str:
     """The Safe that is granted the lever, else the only Safe there is; raises Misused."""
     grants = [one for one in deployment.grants if granted([one], one.by, lever)]
-    safes = [name for name, entry in deployment.slots.items() if entry.protocol == "safe"]
+    safes = [name for name, entry in deployment.slots.items() if entry.protocol == SAFE]
     found = list(dict.fromkeys(one.by for one in grants)) or safes
     if len(found) != 1:
         known = ", ".join(found) or "none is named: add `protocol: safe` to the slot of your Safe"
@@ -124,7 +140,7 @@ def undoer(deployment: Deployment, protocol: Protocol, lever: str, by: str) -> t
     if undo is None:
         return None
     if undo.by == "same":
-        return by, "safe"
+        return by, SAFE
     named = deployment.slots.get(undo.by)
     kind = named.protocol if named is not None else None
     return (undo.by, kind) if kind in UNDOERS else None

@@ -6,15 +6,17 @@ turns the answers into calls, their expectations and their undo, or says that no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from incident_cli.abi import encode_call
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import Address, Call, CallRead, Missing, Snapshot
 from incident_cli.expression import Value
 from incident_cli.levers.delay import Delay, delay_of
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.pull import SLOT_READ, Pull, Standing, measured, needed
+from incident_cli.text import plain
 
 __all__ = ["Blast", "Plan", "Pull", "Undo", "asked", "needed", "plan"]
 
@@ -89,13 +91,16 @@ def plan(pull: Pull, snapshot: Snapshot) -> Plan:
     check_slots(pull, values)
     satisfied = definition.satisfied is not None and standing.formula(definition.satisfied) is True
     until = None if satisfied else check_role(pull, standing, snapshot.block.timestamp)
+    calls = calls_of(pull, standing)
     expect = tuple(expected(pull, standing, reads, name) for name in definition.expect)
+    undo = in_its_time(undo_of(pull, standing, reads, expect), pull, standing)
+    check_values(pull, calls, expect, undo)
     return Plan(
         pull,
-        calls_of(pull, standing),
+        calls,
         satisfied,
         expect,
-        undo_of(pull, standing, reads, expect),
+        undo,
         delay_of(pull, standing, definition.delay),
         tuple(dict.fromkeys(pull.slot.addresses[one] for one in definition.writes)),
         authority_of(pull, standing, reads),
@@ -113,6 +118,17 @@ def known(pull: Pull, name: str, answer: object | Missing) -> Value:
             "the lever needs this value to keep what stands and to be undone; try again, or use another node",
         )
     return answer
+
+
+def check_values(pull: Pull, calls: Sequence[Call], expect: Sequence[Expectation], undo: Undo | None) -> None:
+    """Refuse values that their ABI types do not take: an argument out of range, a formula below zero."""
+    try:
+        for call in (*calls, *([undo.call] if undo else [])):
+            encode_call(call.signature, call.args)
+        for one in (*expect, *(undo.expect if undo else ())):
+            one.to_json()
+    except ValueError as problem:
+        raise Refused(f"{pull.label}: {plain(problem, 200)}", "correct the argument; nothing was sent") from problem
 
 
 def check_slots(pull: Pull, values: Mapping[str, Value]) -> None:
@@ -200,7 +216,7 @@ def blast_of(pull: Pull, snapshot: Snapshot) -> tuple[Blast, ...]:
 def undo_of(
     pull: Pull, standing: Standing, reads: Mapping[str, CallRead], expect: tuple[Expectation, ...]
 ) -> Undo | None:
-    """The way back, worked out now from the values that stand before the lever is pulled."""
+    """The way back, worked out now from the values that stand before the lever is pulled; its delay is not in it."""
     definition = pull.definition
     if definition.undo is None:
         return None
@@ -208,4 +224,10 @@ def undo_of(
     address = pull.slot.addresses[definition.undo.on or definition.on]
     call = Call(address, signature, standing.fill(signature, definition.undo.with_))
     back = tuple(replace(one, value=standing.values[name]) for name, one in zip(definition.expect, expect, strict=True))
-    return Undo(definition.undo.by, call, expect, back, delay_of(pull, standing, definition.undo.delay))
+    return Undo(definition.undo.by, call, expect, back)
+
+
+def in_its_time(undo: Undo | None, pull: Pull, standing: Standing) -> Undo | None:
+    """The way back with the delay that its call has now."""
+    declared = pull.definition.undo.delay if pull.definition.undo else None
+    return None if undo is None else replace(undo, delay=delay_of(pull, standing, declared))

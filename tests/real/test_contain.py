@@ -35,6 +35,7 @@ from tests.real.containing import (
     is_open,
     let_go,
     outcome,
+    refused,
     stops,
     waits,
 )
@@ -244,7 +245,9 @@ def test_what_changes_before_the_reopening_is_confirmed_is_seen(site: Site) -> N
         ("exchange.tighten", {"mots": "5"}, "tighten has no argument 'mots'; did you mean 'most'?"),
         ("exchange.tighten", {}, "add most=INT after the lever"),
         ("exchange.pause", {"market": "BTC-USD"}, "pause has no argument 'market'"),
-        ("exchange.tighten", {"most": "five"}, "five"),
+        ("exchange.tighten", {"most": "five"}, "most=five: "),
+        ("exchange.tighten", {"most": "{market}"}, "most={market}: "),
+        ("exchange.cancel", {"operation": "0x12"}, "operation=0x12: 32 bytes are 0x and 64 hex digits"),
         ("council.pause", {}, "safe has no lever 'pause'"),
     ],
 )
@@ -253,6 +256,20 @@ def test_an_order_that_means_nothing_begins_nothing(site: Site, lever: str, args
         site.begin(replace(site.order(lever), args=args))
     assert says in f"{caught.value.message} {caught.value.hint}"
     assert not begun(site.home)
+
+
+@pytest.mark.parametrize("by", ["exchange", "counsil", "", "a: b}\nx"])
+def test_only_a_safe_of_the_deployment_pulls(site: Site, by: str) -> None:
+    with pytest.raises(Misused) as caught:
+        site.begin(replace(site.order(), by=by))
+    assert "is no slot of a Safe" in caught.value.message and "Safes: council" in caught.value.hint
+    assert not begun(site.home)
+
+
+def test_an_argument_that_does_not_fit_is_refused(site: Site) -> None:
+    for most in ("-5", str(2**256)):
+        words = refused(site.begin(site.order("exchange.tighten", most=most)))
+        assert f"exchange.tighten(most = {most}): the arguments do not fit (uint256)" in words
 
 
 def ordered(site: Site, *words: str) -> tuple[int, str]:

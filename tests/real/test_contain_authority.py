@@ -15,6 +15,7 @@ from incident_cli.flows import incidents
 from incident_cli.flows.break_glass import GlassOrder
 from incident_cli.flows.desk import Stop
 from incident_cli.flows.moments import moment
+from incident_cli.flows.past_pulls import Puller, last_pull
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
@@ -166,6 +167,17 @@ def test_another_market_and_another_safe_are_not_held_up(site: Site) -> None:
     other = build_safe(site.anvil, number=2)
     site.govern("appoint(address guardian)", other.address)
     assert objections(replace(site, council=other)) == []
+
+
+def test_the_same_address_on_another_chain_is_another_safe(site: Site) -> None:
+    by = Puller(site.council.address, site.anvil.chain_id)
+    label = "exchange.pause(market = ETH-USD)"
+    session = site.contained()
+    found = last_pull(site.home, "live", label, by)
+    (executed,) = events(session, Kind.EXECUTED)
+    assert found is not None and executed.block is not None
+    assert (found.timestamp, found.incident) == (executed.block.timestamp, session.recorder.incident)
+    assert last_pull(site.home, "live", label, replace(by, chain_id=1)) is None
 
 
 def test_what_was_only_proposed_is_no_pull(site: Site) -> None:

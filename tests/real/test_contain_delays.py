@@ -40,6 +40,7 @@ from tests.real.containing import (
     founded,
     let_go,
     outcome,
+    refused,
     stops,
     waits,
 )
@@ -51,6 +52,7 @@ reads:
   guardian: {on: venue, call: "guardian() returns (address)"}
   paused: {on: venue, call: "paused(bytes32 market) returns (bool)"}
   minimum: {on: lock, call: "getMinDelay() returns (uint256)", unit: seconds}
+  ends: {on: venue, call: "guardian_until() returns (uint256)", unit: time}
   proposer:
     on: lock
     call: "hasRole(bytes32 role, address account) returns (bool)"
@@ -67,7 +69,7 @@ levers:
     writes: [venue]
     satisfied: paused
     undo: {by: governance, with: {paused: before.paused}}
-    role: {when: guardian == lock and proposer}
+    role: {when: guardian == lock and proposer, until: ends}
     delay: {road: timelock, on: lock, seconds: minimum}
 """
 GRANT = "grantRole(uint64 roleId, address account, uint32 executionDelay)"
@@ -250,6 +252,42 @@ def scheduled_times(road: Road) -> int:
     }
     topics = [[to_hex(keccak(one.encode())) for one in signatures.values()]]
     return len(zeppelin.anvil.rpc("eth_getLogs", {"address": list(signatures), "topics": topics, "fromBlock": "0x0"}))
+
+
+def test_a_role_that_ends_before_the_delay_does_is_refused(locked: Road) -> None:
+    site = locked.site
+    session = site.begin(locked.order)
+    site.govern("appoint_until(uint256 moment)", site.anvil.now() + locked.seconds)
+    words = refused(session)
+    assert "locked.pause(market = ETH-USD)" in words and "before its delay of 2d is over" in words
+
+
+def test_a_role_that_ends_after_the_delay_is_let_through(locked: Road) -> None:
+    site = locked.site
+    site.govern("appoint_until(uint256 moment)", site.anvil.now() + locked.seconds + 7_200)
+    scheduled(locked)
+    _, executing = waits(site.take_up())
+    site.sign(executing)
+    session = site.take_up(stopped())
+    stops(session)
+    assert locked.in_effect() and outcome(session) == "contained"
+
+
+def test_its_own_scheduling_is_no_pull_and_it_may_last_from_its_execution_on(road: Road) -> None:
+    site = replace(
+        road.site, extra=f"authority: [{{by: council, levers: [{road.lever}], cooldown: 30d, longest: 2h}}]\n"
+    )
+    _, document = waits(site.begin(site.order(road.lever)))
+    site.sign(document)
+    session, executing = waits(site.take_up())
+    assert executing["overrides"] == []
+    assert [one.data["due"] for one in events(session, Kind.PROVEN)] == [None]
+    site.sign(executing)
+    session = site.take_up(stopped())
+    stops(session)
+    executed = events(session, Kind.EXECUTED)[-1].block
+    assert executed is not None
+    assert events(session, Kind.PROVEN)[-1].data["due"] == executed.timestamp + 7_200
 
 
 # --- what others do meanwhile

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from incident_cli.errors import Unread, Waiting
+from incident_cli.errors import Refused, Unread, Waiting
 from incident_cli.evm import Block, CallRead, keccak
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
+from incident_cli.flows.moments import moment
 from incident_cli.flows.overruling import go_on_with_fewer
-from incident_cli.flows.past_pulls import last_pull
+from incident_cli.flows.past_pulls import Puller, last_pull
 from incident_cli.flows.preparing import Preparer, demand, prepare
 from incident_cli.flows.proposal import Objection, PlannedCall, Wanted
 from incident_cli.flows.pulling import (
@@ -40,6 +41,7 @@ from incident_cli.levers.authority import cooling
 from incident_cli.levers.lever import Plan
 from incident_cli.runbook.lint import bound_names
 from incident_cli.runbook.model import ContainStep, Step
+from incident_cli.units import format_duration
 
 SCHEDULE_LEG = "schedule"
 LEG = "contain"
@@ -191,6 +193,7 @@ def is_done(one: Plan, salt: bytes | None) -> bool:
 def wanted_of(session: Session, step: ContainStep, plans: Sequence[Plan], salt: bytes | None) -> Wanted:
     """What the proposal is to do: the levers themselves, or what schedules those that must wait."""
     scheduling = [one for one in plans if not is_done(one, salt)]
+    refuse_too_late(session, scheduling)
     operations = [(one.delay, call) for one in scheduling for call in one.calls if one.delay is not None]
     expect = [expectation for one in plans if is_done(one, salt) for expectation in one.expect]
     expect += scheduled_states(session, operations, salt_of(session, step)) if operations else []
@@ -204,6 +207,19 @@ def wanted_of(session: Session, step: ContainStep, plans: Sequence[Plan], salt: 
         tuple(one.lapses for one in plans if one.lapses and is_done(one, salt)),
         tuple(objections(session, step, plans)),
     )
+
+
+def refuse_too_late(session: Session, scheduling: Sequence[Plan]) -> None:
+    """Raises Refused where the role ends before the delay does: what is scheduled could never be executed."""
+    assert session.reader.head is not None, "the levers were planned at a block"
+    now = session.reader.head.timestamp
+    for one in scheduling:
+        if one.delay is not None and one.until is not None and one.until <= now + one.delay.seconds:
+            raise Refused(
+                f"the role that {one.pull.label} needs ends at {moment(one.until)}, before its delay of "
+                f"{format_duration(one.delay.seconds)} is over",
+                "governance must renew it first: what is scheduled now could never be executed",
+            )
 
 
 def calls_to_make(session: Session, step: ContainStep, one: Plan, salt: bytes | None) -> Iterator[PlannedCall]:
@@ -235,7 +251,8 @@ def objections(session: Session, step: ContainStep, plans: Sequence[Plan]) -> It
         grant = grant_of(session.bound, step, one)
         if grant is None or not grant.cooldown or head is None:
             continue
-        last = last_pull(session.recorder.directory.parent, session.recorder.mode, one.pull.label, one.pull.by)
+        by = Puller(one.pull.by, session.reader.chain_id)
+        last = last_pull(session.recorder.directory.parent, session.recorder.mode, one.pull.label, by)
         problem = cooling(grant, one.pull.definition.cancels, last, head.timestamp)
         if problem:
             yield Objection("cooldown", f"{one.pull.label}: {problem}")
