@@ -12,7 +12,7 @@ from incident_cli.errors import Misused
 from incident_cli.text import plain
 
 if TYPE_CHECKING:
-    from incident_cli.flows.lever_given import EncodeOrder
+    from incident_cli.flows.catalog.given import EncodeOrder
 
 EXAMPLE = "Example: incident lever list"
 SHOW_EXAMPLE = "Example: incident lever show drill-exchange.pause_market"
@@ -48,7 +48,7 @@ def list_(
     from incident_cli.cli.lever_show import show_levers, wrong_object
     from incident_cli.cli.terminal import Printer, print_json
     from incident_cli.document import WrongFile
-    from incident_cli.flows.lever_catalog import catalog_with, every_lever
+    from incident_cli.flows.catalog.find import catalog_with, every_lever
 
     found, wrong = every_lever(catalog_with(protocols), protocol)
     if as_json:
@@ -67,8 +67,8 @@ def show(lever: Lever, protocols: Folder = None, as_json: Json = False) -> None:
     """Show a lever: effect, arguments, role, undo, traps, proof, and how it is written."""
     from incident_cli.cli.lever_show import show_lever
     from incident_cli.cli.terminal import Printer, print_json
-    from incident_cli.flows.lever_catalog import catalog_with, find_lever
-    from incident_cli.flows.lever_page import page
+    from incident_cli.flows.catalog.find import catalog_with, find_lever
+    from incident_cli.flows.catalog.page import page
 
     found = find_lever(catalog_with(protocols), lever)
     if as_json:
@@ -92,8 +92,8 @@ def encode(
     """Write a lever's calldata from values you give; no chain is read, and no role is checked."""
     from incident_cli.cli.lever_show import show_encoded
     from incident_cli.cli.terminal import Printer, print_json
-    from incident_cli.flows.lever_catalog import catalog_with, find_lever
-    from incident_cli.flows.levers import encode as encoded
+    from incident_cli.flows.catalog.encode import encode as encoded
+    from incident_cli.flows.catalog.find import catalog_with, find_lever
 
     found = encoded(find_lever(catalog_with(protocols), lever), order_of(at, arg, before, by, market, token))
     if as_json:
@@ -104,7 +104,7 @@ def encode(
 
 def order_of(at: Pairs, arg: Pairs, before: Pairs, by: str | None, market: Pairs, token: Pairs) -> EncodeOrder:
     """What was given; raises Misused where something is not NAME=VALUE."""
-    from incident_cli.flows.lever_given import EncodeOrder
+    from incident_cli.flows.catalog.given import EncodeOrder
 
     return EncodeOrder(
         pairs("--at", at or ()),

@@ -10,8 +10,8 @@ from incident_cli.text import plain
 if TYPE_CHECKING:
     from incident_cli.cli.terminal import Printer
     from incident_cli.document import Document
-    from incident_cli.flows.lever_catalog import NamedLever
-    from incident_cli.flows.levers import Encoded
+    from incident_cli.flows.catalog.encode import Encoded
+    from incident_cli.flows.catalog.find import NamedLever
     from incident_cli.flows.proposal import PlannedCall
 
 LABEL = 14
@@ -66,8 +66,8 @@ def wrong_object(documents: Sequence[Document]) -> list[dict[str, Any]]:
 
 def show_lever(printer: Printer, lever: NamedLever) -> None:
     """One lever on a page, then how it is encoded and how a runbook pulls it."""
-    from incident_cli.flows.lever_needs import encode_words, snippet
-    from incident_cli.flows.lever_page import page
+    from incident_cli.flows.catalog.needs import encode_words, snippet
+    from incident_cli.flows.catalog.page import page
 
     printer.line(f"{lever.full_name}  [{', '.join(marks(lever))}]", "bold")
     printer.line(lever.definition.does)

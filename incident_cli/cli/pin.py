@@ -13,7 +13,7 @@ from incident_cli.errors import NeedsTerminal, Waiting
 
 if TYPE_CHECKING:
     from incident_cli.cli.terminal import Printer
-    from incident_cli.flows.pin import Compared, Looked, State
+    from incident_cli.flows.pinning.look import Compared, Looked, State
 
 EXAMPLE = "Example: incident pin production.yaml"
 STYLES = {"changed": "bold red", "gone": "bold red", "new": "yellow", "same": "green"}
@@ -28,7 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 def pin(deployment: Deployment, yes: Yes = False, accept_changes: Accept = False, as_json: Json = False) -> None:
     """Write the code hashes of every contract into the deployment, after showing them; nothing else is changed."""
-    from incident_cli.flows.pin import look
+    from incident_cli.flows.pinning.look import look
 
     desk = Desk()
     with desk.printer.working("reading the code of every contract"):
@@ -80,7 +80,7 @@ def show(printer: Printer, found: Looked) -> None:
 
 def details(one: Compared) -> list[str]:
     """The fields, and what each was where it differs."""
-    from incident_cli.flows.pin import NO_CODE
+    from incident_cli.flows.pinning.look import NO_CODE
 
     now, before = one.pin.to_json(), one.before.to_json() if one.before is not None else {}
     lines = []

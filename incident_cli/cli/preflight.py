@@ -12,8 +12,8 @@ from incident_cli.cli.terminal import Printer, parse_pairs, print_json
 from incident_cli.errors import Misused
 
 if TYPE_CHECKING:
-    from incident_cli.flows.preflight import Preflight, PreflightOrder
-    from incident_cli.flows.preflight_item import Item
+    from incident_cli.flows.preflight.checklist import Preflight, PreflightOrder
+    from incident_cli.flows.preflight.item import Item
 
 EXAMPLE = "Example: incident preflight oracle-divergence --deployment production.yaml --all-markets"
 Runbooks = Annotated[list[str], typer.Argument(metavar="RUNBOOK…", help="Shipped runbooks' ids, or files.")]
@@ -54,7 +54,7 @@ def preflight(
 ) -> None:
     """Ask whether the Safe could act now. Exit: 0 all ready, 1 something is not ready, 3 something is unknown."""
     from incident_cli.flows.clock import SystemClock
-    from incident_cli.flows.preflight import preflight as look
+    from incident_cli.flows.preflight.checklist import preflight as look
 
     order = order_of(runbook, deployment, market or [], all_markets, param or [])
     printer = Printer()
@@ -69,7 +69,7 @@ def order_of(
     runbooks: list[str], deployment: Path | None, markets: list[str], all_markets: bool, params: list[str]
 ) -> PreflightOrder:
     """What was asked for; raises Misused."""
-    from incident_cli.flows.preflight import PreflightOrder
+    from incident_cli.flows.preflight.checklist import PreflightOrder
     from incident_cli.runbook.shipped import find_runbook
 
     if deployment is None:

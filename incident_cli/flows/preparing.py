@@ -18,7 +18,7 @@ from incident_cli.chain.undeclared import undeclared
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import Address, Call, CallRead, CodeRead, Missing, Snapshot, keccak, to_hex
 from incident_cli.flows.overruling import overruled
-from incident_cli.flows.pinned import changed_since_pinned
+from incident_cli.flows.pinning.pinned import changed_since_pinned
 from incident_cli.flows.proposal import SAFE_READS, Objection, Proposal, SafeState, Wanted, show
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.session import Session

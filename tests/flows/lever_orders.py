@@ -7,9 +7,9 @@ from typing import Any
 
 from incident_cli.abi import Parameter
 from incident_cli.evm import Address, checksummed
-from incident_cli.flows.lever_catalog import NamedLever
-from incident_cli.flows.lever_given import EncodeOrder
-from incident_cli.flows.lever_needs import needs_of
+from incident_cli.flows.catalog.find import NamedLever
+from incident_cli.flows.catalog.given import EncodeOrder
+from incident_cli.flows.catalog.needs import needs_of
 
 BY = checksummed(b"\xb2" * 20)
 MARKET, MARKET_ID = "ETH-USD", "0x" + "11" * 32

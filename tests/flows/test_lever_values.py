@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from incident_cli.abi import Parameter, parse_signature
 from incident_cli.evm import checksummed, to_hex
-from incident_cli.flows.lever_values import parse_answer
+from incident_cli.flows.catalog.values import parse_answer
 
 POOL = checksummed(b"\xa1" * 20)
 

@@ -14,12 +14,12 @@ from incident_cli.abi import encode_call, parse_signature
 from incident_cli.document import WrongFile
 from incident_cli.errors import Misused
 from incident_cli.evm import Block, Read, Snapshot, checksummed, to_hex
-from incident_cli.flows.lever_catalog import NamedLever, catalog_with, every_lever, find_lever
-from incident_cli.flows.lever_given import EncodeOrder
-from incident_cli.flows.lever_needs import needs_of, snippet
-from incident_cli.flows.lever_page import page
-from incident_cli.flows.lever_values import parse_answer
-from incident_cli.flows.levers import encode
+from incident_cli.flows.catalog.encode import encode
+from incident_cli.flows.catalog.find import NamedLever, catalog_with, every_lever, find_lever
+from incident_cli.flows.catalog.given import EncodeOrder
+from incident_cli.flows.catalog.needs import needs_of, snippet
+from incident_cli.flows.catalog.page import page
+from incident_cli.flows.catalog.values import parse_answer
 from incident_cli.levers.lever import needed, plan
 from incident_cli.protocols.catalog import SHIPPED, Catalog
 from incident_cli.runbook.kinds import VALUE_KINDS

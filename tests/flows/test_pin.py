@@ -12,8 +12,8 @@ import pytest
 from incident_cli.document import WrongFile
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.evm import Address
-from incident_cli.flows.pin import NO_CODE, Looked, look
-from incident_cli.flows.pin_file import with_pins, written
+from incident_cli.flows.pinning.file import with_pins, written
+from incident_cli.flows.pinning.look import NO_CODE, Looked, look
 from incident_cli.runbook.deployment import load_deployment
 from tests.cli.deployments import deployment
 from tests.fakes.served_world import ServedWorld

@@ -11,9 +11,9 @@ import pytest
 
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.flows.clock import SystemClock
-from incident_cli.flows.pin import look
-from incident_cli.flows.preflight import Preflight, PreflightOrder, preflight
-from incident_cli.flows.preflight_item import Item, judged, merged, not_ready, ready, together, unknown, waiting
+from incident_cli.flows.pinning.look import look
+from incident_cli.flows.preflight.checklist import Preflight, PreflightOrder, preflight
+from incident_cli.flows.preflight.item import Item, judged, merged, not_ready, ready, together, unknown, waiting
 from incident_cli.runbook.shipped import find_runbook
 from incident_cli.safe.contracts import GUARD_SLOT
 from incident_cli.transport import Json, Request, RpcError

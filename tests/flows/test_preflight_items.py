@@ -14,10 +14,10 @@ from incident_cli.chain.multicall import Result
 from incident_cli.document import parse_document
 from incident_cli.errors import Unread
 from incident_cli.evm import Address, Block, CallRead, Read, Snapshot, StorageRead, checksummed
-from incident_cli.flows.preflight_item import Item
-from incident_cli.flows.preflight_levers import depends, holdings, role_reads
-from incident_cli.flows.preflight_people import GAS, contacts_item, drill_item, gas_item, in_ether
-from incident_cli.flows.preflight_safe import SafeAt, SafeSeen, safe_items
+from incident_cli.flows.preflight.item import Item
+from incident_cli.flows.preflight.levers import depends, holdings, role_reads
+from incident_cli.flows.preflight.people import GAS, contacts_item, drill_item, gas_item, in_ether
+from incident_cli.flows.preflight.safe import SafeAt, SafeSeen, safe_items
 from incident_cli.flows.reading import Reader
 from incident_cli.levers.pull import Pull
 from incident_cli.protocols.catalog import Catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from incident_cli.flows.lever_catalog import ordered, proof_of
+from incident_cli.flows.catalog.find import ordered, proof_of
 from incident_cli.protocols.catalog import SHIPPED, Catalog
 from incident_cli.protocols.protocol import Protocol
 

@@ -19,8 +19,8 @@ from incident_cli.chain.undeclared import named_slot
 from incident_cli.evm import Address, Block, checksummed, to_hex
 from incident_cli.flows import incidents
 from incident_cli.flows.clock import SystemClock
-from incident_cli.flows.pin import look
-from incident_cli.flows.preflight import Preflight, PreflightOrder, preflight
+from incident_cli.flows.pinning.look import look
+from incident_cli.flows.preflight.checklist import Preflight, PreflightOrder, preflight
 from incident_cli.incident.events import Kind
 from incident_cli.safe import contracts
 from incident_cli.transport import Json, Request, RpcError

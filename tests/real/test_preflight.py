@@ -11,8 +11,8 @@ import pytest
 
 from incident_cli.chain.state_diff import MODULES_SLOT, OWNERS_SLOT, THRESHOLD_SLOT, mapping_slot
 from incident_cli.evm import checksummed
-from incident_cli.flows.pin import look
-from incident_cli.flows.preflight import Preflight
+from incident_cli.flows.pinning.look import look
+from incident_cli.flows.preflight.checklist import Preflight
 from incident_cli.safe import contracts
 from incident_cli.safe.contracts import RELEASES, SENTINEL
 from tests.cli.command import run

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from incident_cli.abi import Signature
-from incident_cli.flows.lever_catalog import NamedLever
+from incident_cli.flows.catalog.find import NamedLever
 from incident_cli.protocols.definitions import LeverDefinition, ReadDefinition
 from incident_cli.protocols.worth import expressions
 from incident_cli.runbook.model import PARAMETER_TYPES

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from incident_cli.document import Text
 from incident_cli.flows.connecting import resolved
-from incident_cli.flows.pin_places import slot_name
-from incident_cli.flows.preflight_item import Item, judged, ready, waiting
-from incident_cli.flows.preflight_nodes import Site
-from incident_cli.flows.preflight_safe import SafeAt
+from incident_cli.flows.pinning.places import slot_name
+from incident_cli.flows.preflight.item import Item, judged, ready, waiting
+from incident_cli.flows.preflight.nodes import Site
+from incident_cli.flows.preflight.safe import SafeAt
 from incident_cli.levers.pull import Pull
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep

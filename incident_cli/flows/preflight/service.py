@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from incident_cli.errors import IncidentError, Misused, Unread
 from incident_cli.evm import checksummed
 from incident_cli.flows.connecting import Environment
-from incident_cli.flows.preflight_item import Item, judged, not_ready, ready, waiting
-from incident_cli.flows.preflight_safe import SafeSeen
+from incident_cli.flows.preflight.item import Item, judged, not_ready, ready, waiting
+from incident_cli.flows.preflight.safe import SafeSeen
 from incident_cli.runbook.deployment import ServiceEntry
 from incident_cli.strict_json import parse_json
 from incident_cli.text import plain

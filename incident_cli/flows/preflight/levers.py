@@ -9,10 +9,10 @@ from incident_cli.errors import IncidentError, Refused
 from incident_cli.evm import CallRead, Snapshot
 from incident_cli.expression import Expression, Value
 from incident_cli.flows.moments import moment
-from incident_cli.flows.pin_places import slot_name
-from incident_cli.flows.preflight_ground import Pulled, elsewhere
-from incident_cli.flows.preflight_item import Item, judged, not_ready, ready, unknown
-from incident_cli.flows.preflight_safe import SafeAt
+from incident_cli.flows.pinning.places import slot_name
+from incident_cli.flows.preflight.ground import Pulled, elsewhere
+from incident_cli.flows.preflight.item import Item, judged, not_ready, ready, unknown
+from incident_cli.flows.preflight.safe import SafeAt
 from incident_cli.levers.authority import forbidden
 from incident_cli.levers.lever import known
 from incident_cli.levers.pull import Pull, Standing

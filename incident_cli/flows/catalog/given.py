@@ -10,9 +10,9 @@ from incident_cli.binding import did_you_mean
 from incident_cli.errors import Misused
 from incident_cli.evm import ZERO, Address, parse_address
 from incident_cli.expression import Value
-from incident_cli.flows.lever_catalog import NamedLever
-from incident_cli.flows.lever_needs import Needs, flags
-from incident_cli.flows.lever_values import parse_answer, parse_argument, parse_market, parse_token
+from incident_cli.flows.catalog.find import NamedLever
+from incident_cli.flows.catalog.needs import Needs, flags
+from incident_cli.flows.catalog.values import parse_answer, parse_argument, parse_market, parse_token
 from incident_cli.protocols.slot import Market
 from incident_cli.text import plain
 from incident_cli.units import AMOUNT, Token

@@ -20,16 +20,16 @@ from incident_cli.flows.check import CheckOrder, markets_of
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.connecting import Environment
 from incident_cli.flows.last_drills import last_drills
-from incident_cli.flows.preflight_code import code_reads, pin_items, token_items, used_places
-from incident_cli.flows.preflight_ground import Stage, acting, is_whole, safes_of, settle, stages_of
-from incident_cli.flows.preflight_item import Item, Status, judged, merged, together, unknown, waiting
-from incident_cli.flows.preflight_levers import lever_items, power_item, role_reads, spare_pulls
-from incident_cli.flows.preflight_nodes import Site, head_item, site_of
-from incident_cli.flows.preflight_people import contacts_item, drill_item, gas_item
-from incident_cli.flows.preflight_safe import SafeAt, SafeSeen, safe_items
-from incident_cli.flows.preflight_service import service_items
-from incident_cli.flows.preflight_steps import rehearse
-from incident_cli.flows.preflight_undo import undo_item
+from incident_cli.flows.preflight.code import code_reads, pin_items, token_items, used_places
+from incident_cli.flows.preflight.ground import Stage, acting, is_whole, safes_of, settle, stages_of
+from incident_cli.flows.preflight.item import Item, Status, judged, merged, together, unknown, waiting
+from incident_cli.flows.preflight.levers import lever_items, power_item, role_reads, spare_pulls
+from incident_cli.flows.preflight.nodes import Site, head_item, site_of
+from incident_cli.flows.preflight.people import contacts_item, drill_item, gas_item
+from incident_cli.flows.preflight.safe import SafeAt, SafeSeen, safe_items
+from incident_cli.flows.preflight.service import service_items
+from incident_cli.flows.preflight.steps import rehearse
+from incident_cli.flows.preflight.undo import undo_item
 from incident_cli.flows.reading import Reader
 from incident_cli.levers.lever import asked
 from incident_cli.levers.pull import Pull

@@ -7,8 +7,8 @@ from typing import Any
 
 from incident_cli.abi import Signature
 from incident_cli.expression import Expression
-from incident_cli.flows.lever_catalog import NamedLever
-from incident_cli.flows.lever_needs import encode_words, needs_of, snippet
+from incident_cli.flows.catalog.find import NamedLever
+from incident_cli.flows.catalog.needs import encode_words, needs_of, snippet
 from incident_cli.protocols.definitions import LeverDefinition
 from incident_cli.protocols.protocol import Protocol
 from incident_cli.protocols.worth import Worth

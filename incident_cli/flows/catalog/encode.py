@@ -14,9 +14,9 @@ from incident_cli.abi import encode_call
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import ZERO
 from incident_cli.expression import Value
-from incident_cli.flows.lever_catalog import NamedLever
-from incident_cli.flows.lever_given import EncodeOrder, Given
-from incident_cli.flows.lever_needs import needs_of
+from incident_cli.flows.catalog.find import NamedLever
+from incident_cli.flows.catalog.given import EncodeOrder, Given
+from incident_cli.flows.catalog.needs import needs_of
 from incident_cli.flows.proposal import PlannedCall, show
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan, calls_of, expected, undo_of

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from incident_cli.errors import Unread
 from incident_cli.evm import ZERO, Address, CodeRead, Missing, Read, Snapshot, StorageRead, keccak, to_hex
 from incident_cli.flows.connecting import Environment, nodes_of
-from incident_cli.flows.pin_file import written
-from incident_cli.flows.pin_places import Standing, places_of
-from incident_cli.flows.pinned import IMPLEMENTATION_SLOT, address_in
-from incident_cli.flows.preflight_safe import SafeAt, SafeSeen
+from incident_cli.flows.pinning.file import written
+from incident_cli.flows.pinning.pinned import IMPLEMENTATION_SLOT, address_in
+from incident_cli.flows.pinning.places import Standing, places_of
+from incident_cli.flows.preflight.safe import SafeAt, SafeSeen
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.deployment import Deployment, PinEntry, load_deployment
 from incident_cli.safe import contracts

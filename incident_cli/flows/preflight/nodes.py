@@ -12,7 +12,7 @@ from incident_cli.errors import IncidentError, Misused, Refused
 from incident_cli.evm import Block
 from incident_cli.flows.connecting import Environment, url_of
 from incident_cli.flows.judging import not_now
-from incident_cli.flows.preflight_item import Item, not_ready, ready, unknown, waiting
+from incident_cli.flows.preflight.item import Item, not_ready, ready, unknown, waiting
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.session import MOST_AGE_SECONDS
 from incident_cli.runbook.deployment import Chain, Deployment

@@ -9,9 +9,9 @@ from incident_cli.chain.answers import decode_result, refused
 from incident_cli.chain.multicall import revert_reason
 from incident_cli.chain.simulated_block import Outcome, parse_outcome
 from incident_cli.evm import Address, Call, Missing, part_of, to_hex
-from incident_cli.flows.preflight_ground import SAFE, Stage
-from incident_cli.flows.preflight_item import Item, judged, not_ready, ready, unknown, waiting
-from incident_cli.flows.preflight_steps import Rehearsed
+from incident_cli.flows.preflight.ground import SAFE, Stage
+from incident_cli.flows.preflight.item import Item, judged, not_ready, ready, unknown, waiting
+from incident_cli.flows.preflight.steps import Rehearsed
 from incident_cli.flows.proposal import show
 from incident_cli.flows.reading import Reader
 from incident_cli.levers.expectation import Expectation, same

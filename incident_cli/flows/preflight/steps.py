@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from incident_cli.errors import Unread
 from incident_cli.evm import ZERO, Snapshot, keccak
-from incident_cli.flows.preflight_ground import Pulled, Stage
-from incident_cli.flows.preflight_item import Item, judged, ready, unknown, waiting
-from incident_cli.flows.preflight_levers import ends_later
-from incident_cli.flows.preflight_safe import SafeSeen
+from incident_cli.flows.preflight.ground import Pulled, Stage
+from incident_cli.flows.preflight.item import Item, judged, ready, unknown, waiting
+from incident_cli.flows.preflight.levers import ends_later
+from incident_cli.flows.preflight.safe import SafeSeen
 from incident_cli.flows.preparing import demand, draft
 from incident_cli.flows.proposal import PlannedCall, Wanted
 from incident_cli.flows.pulling import kept, planned_calls, standing_still

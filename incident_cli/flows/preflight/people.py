@@ -9,8 +9,8 @@ from datetime import datetime
 from incident_cli.chain.answers import quantity
 from incident_cli.errors import Unread
 from incident_cli.evm import Address
-from incident_cli.flows.preflight_item import Item, not_ready, ready
-from incident_cli.flows.preflight_safe import SafeSeen
+from incident_cli.flows.preflight.item import Item, not_ready, ready
+from incident_cli.flows.preflight.safe import SafeSeen
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.deployment import Deployment
 from incident_cli.runbook.load import LoadedRunbook
