@@ -66,7 +66,7 @@ def draft(reader: Reader, pins: Pins, wanted: Wanted) -> Drafted:
     contract_hash, code_hash = read_contract_opinion(reader, tx)
     hashes = agree(tx, contract_hash=contract_hash)
     require_harmless(tx, raw, reader.chain_id, state, code_hash)
-    objections = [*wanted.objections, *changed_since_pinned(reader, pins, touched(wanted))]
+    objections = [*wanted.objections, *changed_since_pinned(reader, pins, touched(wanted), wanted.safe)]
     trial = trial_of(state, tx, hashes)
     simulation = rehearsed(reader, trial, wanted)
     objections += judge_simulation(simulation, trial, wanted)
