@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,92 +13,38 @@ import pytest
 from incident_cli.abi import decode, parse_signature
 from incident_cli.errors import Waiting
 from incident_cli.evm import Call, hex_bytes, keccak, to_hex
-from incident_cli.flows.break_glass import GlassOrder
-from incident_cli.flows.desk import Stop
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
 from tests.contracts.openzeppelin import (
-    EXECUTION_DELAY,
     GUARDIAN,
-    TIMELOCK_DELAY,
     OpenZeppelin,
-    build_openzeppelin,
-    call,
 )
 from tests.contracts.packages import Packages
 from tests.fakes.desk import Scripted
 from tests.real.containing import (
-    ETH,
     STRANGER,
     Site,
-    as_founded,
     card,
     events,
     files,
-    founded,
     let_go,
     outcome,
     refused,
     stops,
     waits,
 )
+from tests.real.delaying import Road, both_roads, functions, legs, placed, stopped, through_manager, through_timelock
 
-LOCKED = """protocol: locked-market
-source: "the tests' own guarded_market.vy behind OpenZeppelin's TimelockController"
-slots: {venue: address, lock: address}
-reads:
-  guardian: {on: venue, call: "guardian() returns (address)"}
-  paused: {on: venue, call: "paused(bytes32 market) returns (bool)"}
-  minimum: {on: lock, call: "getMinDelay() returns (uint256)", unit: seconds}
-  ends: {on: venue, call: "guardian_until() returns (uint256)", unit: time}
-  proposer:
-    on: lock
-    call: "hasRole(bytes32 role, address account) returns (bool)"
-    with: {role: "keccak('PROPOSER_ROLE')", account: by}
-levers:
-  pause:
-    does: "Stops one market, once the time-lock lets it."
-    scope: market
-    args: {market: {type: market}}
-    on: venue
-    call: "set_paused(bytes32 market, bool paused)"
-    with: {paused: "True"}
-    expect: {paused: "True"}
-    writes: [venue]
-    satisfied: paused
-    undo: {by: governance, with: {paused: before.paused}}
-    role: {when: guardian == lock and proposer, until: ends}
-    delay: {road: timelock, on: lock, seconds: minimum}
-"""
 GRANT = "grantRole(uint64 roleId, address account, uint32 executionDelay)"
 STAGES = (Kind.PLANNED, Kind.CONFIRMED, Kind.EXPORTED, Kind.SUBMITTED, Kind.EXECUTED, Kind.PROVEN)
-
-
-@dataclass(frozen=True)
-class Road:
-    """A lever with a delay: the order, how long it waits, the call that it delays, and whether it is in effect."""
-
-    site: Site
-    zeppelin: OpenZeppelin
-    lever: str
-    seconds: int
-    delayed: Call
-    in_effect: Callable[[], bool]
-
-    @property
-    def order(self) -> GlassOrder:
-        """The order."""
-        return self.site.order(self.lever)
 
 
 @pytest.fixture(scope="module")
 def built(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, OpenZeppelin]]:
     """The chain, built once: what OpenZeppelin delays with, and the market in the time-lock's hands."""
-    with founded(packages, tmp_path_factory.mktemp("built")) as found:
-        zeppelin = build_openzeppelin(found.anvil, packages, found.council.address)
-        found.govern("appoint(address guardian)", zeppelin.timelock)
-        yield found, zeppelin
+    with both_roads(packages, tmp_path_factory.mktemp("built")) as found:
+        yield found
 
 
 @pytest.fixture(params=["access_manager", "timelock"])
@@ -121,49 +66,6 @@ def managed(built: tuple[Site, OpenZeppelin], tmp_path: Path) -> Iterator[Road]:
     """The road of an access manager."""
     with placed(built, tmp_path) as (found, zeppelin):
         yield through_manager(found, zeppelin)
-
-
-@contextmanager
-def placed(built: tuple[Site, OpenZeppelin], tmp_path: Path) -> Iterator[tuple[Site, OpenZeppelin]]:
-    """The chain as it was built, with slots for both roads."""
-    site, zeppelin = built
-    (tmp_path / "protocols").mkdir()
-    (tmp_path / "protocols" / "locked-market.yaml").write_text(LOCKED)
-    slots = (
-        "  vault: {chain: local, protocol: openzeppelin-access-manager, "
-        f'addresses: {{manager: "{zeppelin.manager}", target: "{zeppelin.vault}"}}}}\n'
-        "  locked: {chain: local, protocol: locked-market, "
-        f'addresses: {{venue: "{site.market}", lock: "{zeppelin.timelock}"}}}}\n'
-    )
-    with as_founded(replace(site, slots=slots), tmp_path) as found:
-        yield found, zeppelin
-
-
-def through_timelock(site: Site, zeppelin: OpenZeppelin) -> Road:
-    """Two days through TimelockController, by an in-house protocol file."""
-    pause = site.call("set_paused(bytes32 market, bool paused)", hex_bytes(ETH), True)
-    return Road(site, zeppelin, "locked.pause", TIMELOCK_DELAY, pause, site.paused)
-
-
-def through_manager(site: Site, zeppelin: OpenZeppelin) -> Road:
-    """An hour through AccessManager, by the catalogue's protocol file."""
-    stop = call(zeppelin.vault, "pause()")
-    return Road(site, zeppelin, "vault.pause_target", EXECUTION_DELAY, stop, lambda: zeppelin.paused(zeppelin.vault))
-
-
-def stopped() -> Scripted:
-    """Whoever stops once it is contained."""
-    return Scripted({"mended": [Stop()]})
-
-
-def functions(document: Mapping[str, Any]) -> list[str]:
-    """The names of the functions that a proposal calls."""
-    return [one["function"].partition("(")[0] for one in document["calls"]]
-
-
-def legs(session: Session, kind: Kind) -> list[str]:
-    """The legs of which a kind of event is recorded."""
-    return [one.data["leg"] for one in events(session, kind)]
 
 
 def test_it_is_scheduled_awaited_executed_and_proven(road: Road) -> None:
