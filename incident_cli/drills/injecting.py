@@ -17,7 +17,7 @@ from incident_cli.drills.injection import (
     Injection,
     StorageInjection,
 )
-from incident_cli.evm import Address, CallRead
+from incident_cli.evm import Address, CallRead, to_hex
 from incident_cli.expression import ExpressionError
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.abi_series import NoValue, constant_of, parse_value
@@ -85,8 +85,15 @@ def answer(entry: InjectEntry, bound: Bound) -> AnswerInjection:
     kind = read.signature.output_at(read.path).type
     value = constant_of(kind, entry.value, bound)
     encode([kind], [value])
-    shown = plain(entry.answer, 120)
-    return AnswerInjection(entry.at_block, f"{shown} answers {plain(value, 200)}", read, value)
+    words = f"{plain(entry.answer, 120)} answers {plain(shown(value), 200)}"
+    return AnswerInjection(entry.at_block, words, read, value)
+
+
+def shown(value: object) -> str:
+    """An ABI value as people write it: bytes as hex, true and false as YAML has them."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(shown(one) for one in value)}]"
+    return to_hex(value) if isinstance(value, bytes) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def view_of(text: str, bound: Bound) -> CallRead:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from incident_cli.drills.engine import Engine
 from incident_cli.drills.engine_values import Reverted
 from incident_cli.drills.fork import Fork
 from incident_cli.drills.fork_script import find_fork_script, is_fork_script, load_fork_script
+from incident_cli.drills.injecting import shown
 from incident_cli.drills.injection import scaled_by, with_part
 from incident_cli.drills.interceptor import LONGEST_ANSWER, forwarder, interceptor
 from incident_cli.drills.relay import Relay
@@ -31,6 +33,7 @@ from incident_cli.errors import Misused, Unread
 from incident_cli.evm import Address
 from incident_cli.transport import Json, Request, RpcError
 
+PROC = Path("/proc")
 PLAIN, FRONT, COPY = (Address("0x" + digit * 40) for digit in "123")
 REPORTER, STRANGER = account(1, "reporter"), account(1, "stranger")
 BALANCES = {REPORTER.address: 10**24, STRANGER.address: 10**24}
@@ -254,8 +257,29 @@ def is_running(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
-    return not state.stdout.strip().startswith("Z") and state.stdout.strip() != ""
+    return not state_of(process).startswith("Z")
+
+
+def state_of(process: int) -> str:
+    """R, S, Z and so on: the kernel's own word, or that of ps where there is no /proc."""
+    if PROC.is_dir():
+        try:
+            return (PROC / str(process) / "stat").read_text().rpartition(")")[2].strip()
+        except OSError:
+            return "Z"
+    listed = ["ps", "-o", "stat=", "-p", str(process)]
+    return subprocess.run(listed, capture_output=True, text=True, check=False).stdout.strip() or "Z"
+
+
+def command_lines() -> str:
+    """What everybody on the machine may see of every process."""
+    if not PROC.is_dir():
+        return subprocess.run(["ps", "-ww", "-eo", "args="], capture_output=True, text=True, check=True).stdout
+    found: list[str] = []
+    for path in PROC.glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(found)
 
 
 def ends(process: int) -> bool:
@@ -345,3 +369,7 @@ def test_a_relay_answers_nonsense_with_an_error() -> None:
     assert json.loads(relay.handle(b"{"))["error"]["code"] == -32_700
     assert relayed(relay, 7)["error"]["code"] == -32_600
     assert relayed(relay, {"id": 1, "method": "eth_call", "params": {"a": 1}})["error"]["code"] == -32_602
+
+
+def test_values_are_shown_as_they_are_written() -> None:
+    assert shown((True, b"\x01\xff", (7, "x"))) == "[true, 0x01ff, [7, x]]"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ from tests.contracts.openzeppelin import BUILD, DAY, HOUR, SUPPLY, OpenZeppelin,
 from tests.contracts.packages import Packages
 from tests.contracts.safes import Safe2of3, build_safe
 from tests.contracts.solidity import artifact
-from tests.drills.test_fork import ends, is_running
+from tests.drills.test_fork import command_lines, ends, is_running
 from tests.fakes.anvil import Anvil
 from tests.fakes.desk import FakeClock, RecordingScreen
 from tests.fakes.node import Node, closed_port, serving
@@ -440,6 +439,7 @@ def test_views_take_values_as_the_protocol_s_types_have_them(stage: Stage, tmp_p
     assert plan.script is not None
     (made,) = injections(plan.script, plan.bound)
     assert isinstance(made, AnswerInjection)
+    assert made.words == "coin.balance(council) answers 250000"
     assert (made.read.args, made.value, made.replaces) == ((stage.council.address,), 250_000, stage.zeppelin.token)
 
 
@@ -477,7 +477,7 @@ def test_the_node_s_url_is_not_among_the_words_that_anvil_is_started_with(stage:
         environment = {"NODE_WITH_KEY": f"{node.url}{key}"}.get
         with forked(plan, stage.executable, environment) as fork:
             assert views(fork, stage.feed, "decimals() returns (uint8)") == (DECIMALS,)
-            listed = subprocess.run(["ps", "-ww", "-eo", "args="], capture_output=True, text=True, check=True).stdout
+            listed = command_lines()
         assert "--fork-url" in listed and key not in listed
         assert any(key in one for one in node.paths)
 
