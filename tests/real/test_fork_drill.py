@@ -37,6 +37,7 @@ from incident_cli.flows.fork_drill import run as run_drill
 from incident_cli.flows.fork_report import exit_code, report
 from incident_cli.flows.init import InitOrder, initialise
 from incident_cli.flows.last_drills import last_drills
+from incident_cli.incident.events import Kind
 from incident_cli.runbook.bind import runbook_hash
 from incident_cli.runbook.first_deployment import Where
 from incident_cli.transport import Json, Request, RpcError
@@ -108,6 +109,7 @@ steps:
     when: firing(limit_raised) or firing(price_moved)
     contain: {by: council, calls: [{lever: coin.stop}]}
   - {id: prove, verify: ["coin.paused() == True"], timeout: 5m, marks: contained}
+  - {id: tell, notify: {template: contained, audience: public}}
   - id: reopen
     restore: stop
     by: governance
@@ -314,6 +316,8 @@ def test_the_journal_says_what_was_injected_dropped_and_impersonated(stage: Stag
     (put_there,) = [one for one in bodies if one["kind"] == "injected"]
     assert put_there["block"]["number"] == int(before_block(stage), 16) + 2
     assert put_there["data"]["text"] == "the feed coin answers 3500.25, in new rounds"
+    (notice,) = [one["data"]["notice"]["text"] for one in bodies if one["step"] == "tell" and "notice" in one["data"]]
+    assert notice.startswith("REHEARSAL: this is a drill")
     assert [one["data"]["impersonated"] for one in bodies if one["kind"] == "signed"] == [True, True, True]
     (injected,) = ended.object["injected"]
     assert injected == {"block": put_there["block"]["number"], "what": put_there["data"]["text"]}
@@ -566,6 +570,20 @@ def test_nothing_of_anvil_is_left_behind(stage: Stage, tmp_path: Path, how: str)
             terminal.child.kill(signal.SIGKILL)
         assert terminal.finish() == {"answered": 6, "interrupted": 130, "killed": -signal.SIGKILL}[how]
     assert all(ends(one) for one in processes)
+
+
+def test_a_fork_that_is_gone_is_unknown_and_nothing_goes_on(stage: Stage, tmp_path: Path) -> None:
+    stage.write(tmp_path)
+    scenario(tmp_path, LIMIT)
+    plan = plan_fork(ForkOrder(str(tmp_path / "coin-stop.yaml"), tmp_path / "real.yaml"))
+    people = People(RecordingScreen(), Rehearsed(plan.answers, complete=True))
+    with forked(plan, stage.executable, lambda name: None) as fork:
+        drill = begin(plan, fork, lambda name: None, tmp_path / "home", FakeClock(), people)
+        fork.stop()
+        with pytest.raises(Unread):
+            run_drill(drill)
+    assert drill.recorder.events[-1].kind is not Kind.CLOSED
+    assert report(drill)["proposals"] == []
 
 
 def test_a_feed_answers_what_is_injected_and_keeps_everything_else(stage: Stage, fork: Fork) -> None:
