@@ -13,6 +13,7 @@ import pytest
 from incident_cli.abi import decode, parse_signature
 from incident_cli.errors import Waiting
 from incident_cli.evm import Call, hex_bytes, keccak, to_hex
+from incident_cli.flows.desk import Back
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
@@ -23,6 +24,7 @@ from tests.contracts.openzeppelin import (
 from tests.contracts.packages import Packages
 from tests.fakes.desk import Scripted
 from tests.real.containing import (
+    ETH,
     STRANGER,
     Site,
     card,
@@ -295,3 +297,50 @@ def test_what_others_stopped_meanwhile_is_contained_and_nothing_more_is_proposed
     stops(session)
     assert managed.in_effect() and outcome(session) == "contained"
     assert len(files(session)) == 1 and len(site.screen.cards) == 0
+
+
+# --- and back
+
+
+def executed(road: Road) -> Session:
+    """Scheduled, awaited, executed and seen to be contained."""
+    scheduled(road)
+    _, executing = waits(road.site.take_up())
+    road.site.sign(executing)
+    session = road.site.take_up(stopped())
+    stops(session)
+    assert road.in_effect() and outcome(session) == "contained"
+    return session
+
+
+def test_the_way_back_waits_as_well(managed: Road) -> None:
+    site = managed.site
+    executed(managed)
+    _, scheduling = waits(site.take_up())
+    assert functions(scheduling) == ["schedule"]
+    site.sign(scheduling)
+    before = site.anvil.now()
+    _, executing = waits(site.take_up())
+    assert functions(executing) == ["execute"] and site.anvil.now() >= before + managed.seconds
+    assert managed.in_effect()
+    site.sign(executing)
+    session = site.take_up()
+    assert walk(session).value == "contained"
+    assert not managed.in_effect() and scheduled_times(managed) == 2
+    assert legs(session, Kind.PROVEN) == ["schedule", "contain", "schedule", "restore"]
+
+
+def test_contained_again_in_the_same_incident_it_is_scheduled_anew(locked: Road) -> None:
+    site = locked.site
+    executed(locked)
+    site.govern("appoint(address guardian)", site.anvil.accounts[0])
+    site.govern("set_paused(bytes32 market, bool paused)", hex_bytes(ETH), False)
+    site.govern("appoint(address guardian)", locked.zeppelin.timelock)
+    _, document = waits(site.take_up(Scripted({"mended": [Back()]})))
+    assert functions(document) == ["schedule"]
+    site.sign(document)
+    _, executing = waits(site.take_up())
+    site.sign(executing)
+    session = site.take_up(stopped())
+    stops(session)
+    assert locked.in_effect() and outcome(session) == "contained" and scheduled_times(locked) == 2
