@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
 from incident_cli.errors import Refused, Unread
@@ -18,6 +20,7 @@ CHOICES = (
 )
 HELP = "Nothing was signed or sent. What you type is recorded and shown to everybody who signs."
 ORDINALS = ("first", "second")
+HIDDEN = re.compile(r"<U\+[0-9A-F]{4,6}>")  # what `plain` writes for what nobody sees
 NAME_LIMIT, REASON_LIMIT = 80, 500
 
 
@@ -47,7 +50,7 @@ def overrule(session: Session, step: Step, objection: Objection) -> Override:
     if session.ask(step, Prompt(step.id, "choice", question, choices=CHOICES, help=HELP)) != "overrule":
         raise Refused(f"{objection.code}: {objection.message}", "nothing was signed or sent")
     people = tuple(person(session, step, objection, one) for one in ORDINALS)
-    if people[0][0].casefold() == people[1][0].casefold():
+    if identity(people[0][0]) == identity(people[1][0]):
         raise Refused(f"{objection.code}: one person cannot overrule it twice", "ask somebody else, then resume")
     made = Override(objection.code, objection.message, people)
     session.record(Kind.OVERRULED, step, override=made.to_json())
@@ -61,6 +64,12 @@ def person(session: Session, step: Step, objection: Objection, ordinal: str) -> 
         session.ask(step, Prompt(step.id, "text", words, help=HELP, typed=True)) for words in asked.values()
     )
     name, reason = plain(name, NAME_LIMIT).strip(), plain(reason, REASON_LIMIT).strip()
-    if not name or not reason:
+    if not identity(name) or not reason:
         raise Refused(f"{objection.code}: overruling it takes a name and a reason", "nothing was signed or sent")
     return name, reason
+
+
+def identity(name: str) -> str:
+    """What tells people apart: letters and digits, however they are spaced, dotted, capitalised or disguised."""
+    told = unicodedata.normalize("NFKC", HIDDEN.sub("", name)).casefold()
+    return "".join(character for character in told if character.isalnum())

@@ -261,6 +261,10 @@ def test_two_people_overrule_an_upgrade_by_name_and_with_reasons(site: Site, pac
     [
         ((ANN, ("Ann", "again")), "one person cannot overrule it twice"),
         ((ANN, ("  aNN ", "again")), "one person cannot overrule it twice"),
+        ((("Ann Lee", "mine"), ("ann  LEE.", "again")), "one person cannot overrule it twice"),
+        ((ANN, ("An\u200bn", "again")), "one person cannot overrule it twice"),
+        ((ANN, ("\uff21\uff4e\uff4e", "again")), "one person cannot overrule it twice"),
+        ((ANN, ("-", "why")), "takes a name and a reason"),
         ((("Ann", "  "), BEN), "takes a name and a reason"),
         ((ANN, ("Ben", "")), "takes a name and a reason"),
         ((ANN, (" ", "why")), "takes a name and a reason"),
