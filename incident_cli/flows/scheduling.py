@@ -66,3 +66,9 @@ def is_scheduled(session: Session, reads: Sequence[CallRead]) -> bool:
     snapshot = session.reader.read(reads)
     stamps = [snapshot.value(read) for read in reads]
     return all(not isinstance(one, Missing) and cast(int, one) > DONE_TIMESTAMP for one in stamps)
+
+
+def ready_times(session: Session, reads: Sequence[CallRead]) -> dict[CallRead, int]:
+    """When each operation may be executed (unix seconds; 0: not scheduled, 1: done); raises Unread where unknown."""
+    snapshot = session.reader.read(reads)
+    return {read: cast(int, demand("when it may be executed", snapshot.value(read))) for read in reads}

@@ -266,19 +266,50 @@ def test_an_operation_that_was_cancelled_is_said_to_be_gone_and_scheduled_again_
 
 
 def test_an_operation_that_others_carried_out_is_contained_by_a_read_of_the_chain(locked: Road) -> None:
-    site, zeppelin = locked.site, locked.zeppelin
-    session, document = waits(site.begin(locked.order))
+    site = locked.site
+    _, document = waits(site.begin(locked.order))
     site.sign(document)
-    site.anvil.mine(1, seconds=locked.seconds)
-    target, value, data, predecessor, salt, _ = decoded(document)
-    signature = "execute(address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt)"
-    zeppelin.anvil.transact(zeppelin.user, zeppelin.timelock, signature, target, value, data, predecessor, salt)
-    assert locked.in_effect()
+    carried_out_by_others(locked, document)
     session = site.take_up(stopped())
     stops(session)
     (ended,) = [one for one in events(session, Kind.STEP_ENDED) if one.step == "contain"]
     assert ended.data["outcome"] == "already-satisfied" and outcome(session) == "contained"
     assert legs(session, Kind.EXECUTED) == ["schedule"]
+
+
+def carried_out_by_others(locked: Road, document: Mapping[str, Any]) -> None:
+    """Anybody executes what the time-lock holds, once its delay is over."""
+    zeppelin = locked.zeppelin
+    locked.site.anvil.mine(1, seconds=locked.seconds)
+    signature = "execute(address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt)"
+    zeppelin.anvil.transact(zeppelin.user, zeppelin.timelock, signature, *decoded(document)[:5])
+    assert locked.in_effect()
+
+
+def opened_by_others(locked: Road) -> None:
+    """Governance opens the market by another road."""
+    site = locked.site
+    site.govern("appoint(address guardian)", site.anvil.accounts[0])
+    site.govern("set_paused(bytes32 market, bool paused)", hex_bytes(ETH), False)
+    site.govern("appoint(address guardian)", locked.zeppelin.timelock)
+
+
+def test_what_others_carried_out_and_undid_is_scheduled_as_another_operation(locked: Road) -> None:
+    site = locked.site
+    _, document = waits(site.begin(locked.order))
+    site.sign(document)
+    carried_out_by_others(locked, document)
+    opened_by_others(locked)
+    answerer = Scripted({"contain": ["again"]})
+    _, anew = waits(site.take_up(answerer))
+    assert "executed and undone" in answerer.asked[0].text
+    assert functions(anew) == ["schedule"] and decoded(anew)[4] != decoded(document)[4], "a salt of its own"
+    site.sign(anew)
+    _, executing = waits(site.take_up())
+    site.sign(executing)
+    session = site.take_up(stopped())
+    stops(session)
+    assert locked.in_effect() and outcome(session) == "contained"
 
 
 def decoded(document: Mapping[str, Any]) -> tuple[object, ...]:
@@ -333,9 +364,7 @@ def test_the_way_back_waits_as_well(managed: Road) -> None:
 def test_contained_again_in_the_same_incident_it_is_scheduled_anew(locked: Road) -> None:
     site = locked.site
     executed(locked)
-    site.govern("appoint(address guardian)", site.anvil.accounts[0])
-    site.govern("set_paused(bytes32 market, bool paused)", hex_bytes(ETH), False)
-    site.govern("appoint(address guardian)", locked.zeppelin.timelock)
+    opened_by_others(locked)
     _, document = waits(site.take_up(Scripted({"mended": [Back()]})))
     assert functions(document) == ["schedule"]
     site.sign(document)

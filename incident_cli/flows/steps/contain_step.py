@@ -14,7 +14,7 @@ from incident_cli.flows.leg import leg_of
 from incident_cli.flows.moments import moment
 from incident_cli.flows.overruling import go_on_with_fewer
 from incident_cli.flows.past_pulls import Puller, last_pull
-from incident_cli.flows.preparing import Preparer, demand, prepare
+from incident_cli.flows.preparing import Preparer, prepare
 from incident_cli.flows.proposal import Objection, PlannedCall, Wanted
 from incident_cli.flows.pulling import (
     blast_words,
@@ -24,12 +24,11 @@ from incident_cli.flows.pulling import (
     plans_of,
     standing_still,
     undo_to_json,
-    value_of,
 )
 from incident_cli.flows.reopening import reopening_of
 from incident_cli.flows.scheduling import (
     execute_call,
-    is_scheduled,
+    ready_times,
     schedule_call,
     scheduled_states,
     wait_until_ready,
@@ -38,6 +37,7 @@ from incident_cli.flows.session import GoBack, Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.events import Event, Kind, Outcome
 from incident_cli.levers.authority import cooling
+from incident_cli.levers.delay import DONE_TIMESTAMP
 from incident_cli.levers.lever import Plan
 from incident_cli.runbook.lint import bound_names
 from incident_cli.runbook.model import ContainStep, Step
@@ -51,9 +51,10 @@ CHANGED = (
     ("back", "go back to the step before, to compare the new value first"),
 )
 CHANGED_HELP = "Nothing was proposed, neither for the one nor for the other. `back` again goes further back."
+ANEW = "again"
 GONE = (
     ("stop", "leave the incident here; it can be resumed"),
-    ("again", "schedule it anew: it waits its whole delay again"),
+    (ANEW, "schedule it anew: it waits its whole delay again"),
 )
 GONE_HELP = "Find out who cancelled it before it is scheduled again: they may do it once more."
 CHOICES = (
@@ -121,8 +122,7 @@ def unbegun(session: Session, plans: Sequence[Plan], salt: bytes) -> list[Plan]:
     """Those that are neither satisfied nor scheduled already, in this attempt at the step or in one before."""
     left = [one for one in plans if not one.satisfied]
     reads = ready_reads(left, salt)
-    snapshot = session.reader.read(reads) if reads else None
-    stamps = {read: demand("when it may be executed", value_of(snapshot, read)) for read in reads}
+    stamps = ready_times(session, reads) if reads else {}
     return [one for one in left if one.delay is None or any(not stamps[read] for read in ready_reads([one], salt))]
 
 
@@ -136,13 +136,13 @@ def awaited(session: Session, step: ContainStep, salt: bytes) -> bool:
         return False
     reads = ready_reads(waiting, salt)
     wait_until_ready(session, reads, "delay")
-    if is_scheduled(session, reads):
+    if all(stamp > DONE_TIMESTAMP for stamp in ready_times(session, reads).values()):
         return True
     if all(one.satisfied for one in pulls(session, step)):
         return False
-    words = "what was scheduled is not scheduled any more: it was cancelled, or it lapsed"
+    words = "what was scheduled is not scheduled any more: it was cancelled, it lapsed, or it was executed and undone"
     prompt = Prompt(step.id, "choice", f"{words[0].upper()}{words[1:]}. What now?", choices=GONE, help=GONE_HELP)
-    if session.ask(step, prompt) != "again":
+    if session.ask(step, prompt) != ANEW:
         raise Waiting(f"{words}; nothing is contained by it", "operator")
     raise Replaced(words)
 
@@ -234,9 +234,13 @@ def calls_to_make(session: Session, step: ContainStep, one: Plan, salt: bytes | 
 
 
 def salt_of(session: Session, step: ContainStep) -> bytes:
-    """One salt until it was executed: a resumed step, or one that begins again, finds its operations again."""
-    executed = sum(event.kind is Kind.EXECUTED and event.data.get("leg") == LEG for event in events_of(session, step))
-    return keccak(f"{session.recorder.incident} {step.id} {executed}".encode())
+    """One salt until it is executed or given up: a resumed step, or one that begins again, finds its operations."""
+    over = sum(
+        (event.kind is Kind.EXECUTED and event.data.get("leg") == LEG)
+        or (event.kind is Kind.ANSWERED and event.data["answer"] == ANEW)
+        for event in events_of(session, step)
+    )
+    return keccak(f"{session.recorder.incident} {step.id} {over}".encode())
 
 
 def events_of(session: Session, step: ContainStep) -> list[Event]:
