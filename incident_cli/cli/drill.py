@@ -67,7 +67,7 @@ def drill(
 
 def rehearse_on_fork(asked: ForkAsked, fork: bool, auto: bool, answers: Path | None, as_json: bool) -> int:
     """A drill on a fork: what was asked for is there, and somebody answers, before anything is begun."""
-    from incident_cli.flows.fork_drill import plan_fork
+    from incident_cli.flows.fork.drill import plan_fork
 
     refuse_both(auto, answers)
     rehearsal = ForkRehearsal(Desk(), plan_fork(asked.order(fork)), auto, answers)

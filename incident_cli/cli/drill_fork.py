@@ -14,7 +14,7 @@ from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from incident_cli.flows.desk import Answerer
-    from incident_cli.flows.fork_drill import ForkDrill, ForkOrder, ForkPlan
+    from incident_cli.flows.fork.drill import ForkDrill, ForkOrder, ForkPlan
 
 EXAMPLE = "incident drill vault-emergency.yaml --deployment deployments/ethereum.yaml --fork --auto"
 IMPERSONATED = "every signature is impersonated: nothing here proves that the real owners would sign"
@@ -33,7 +33,7 @@ class ForkAsked:
 
     def order(self, fork: bool) -> ForkOrder:
         """The order; raises Misused."""
-        from incident_cli.flows.fork_drill import ForkOrder
+        from incident_cli.flows.fork.drill import ForkOrder
 
         if not fork:
             raise Misused("--deployment, --market and --param belong to a drill on a fork", "add --fork")
@@ -55,9 +55,9 @@ class ForkRehearsal:
     def run(self, as_json: bool) -> int:
         """Fork, walk, whatever stops it; then the scorecard, the object, and the exit code. The fork ends with it."""
         from incident_cli.cli.screen import WalkScreen
-        from incident_cli.flows import fork_drill as flow
         from incident_cli.flows.clock import SystemClock
         from incident_cli.flows.drill import People
+        from incident_cli.flows.fork import drill as flow
 
         screen, environment = WalkScreen(self.printer, "fork"), settings.variable
         people = People(screen, self.answerer())
@@ -105,8 +105,8 @@ class ForkRehearsal:
 
     def walk(self, drill: ForkDrill, as_json: bool) -> int:
         """To the end, or to what stops it."""
-        from incident_cli.flows.fork_drill import run
-        from incident_cli.flows.fork_report import exit_code
+        from incident_cli.flows.fork.drill import run
+        from incident_cli.flows.fork.report import exit_code
 
         try:
             run(drill)
@@ -124,7 +124,7 @@ class ForkRehearsal:
     def conclude(self, drill: ForkDrill, as_json: bool) -> None:
         """The scorecard for people, the object for scripts."""
         from incident_cli.cli.scorecard import show_scorecard
-        from incident_cli.flows.fork_report import fork_moments, report
+        from incident_cli.flows.fork.report import fork_moments, report
 
         found = report(drill)
         show_scorecard(self.printer, found, fork_moments(drill), None)
@@ -134,7 +134,7 @@ class ForkRehearsal:
 
     def stopped(self, drill: ForkDrill, problem: IncidentError, as_json: bool) -> int:
         """The object and the exit code of a walk that stopped before its end."""
-        from incident_cli.flows.fork_report import report
+        from incident_cli.flows.fork.report import report
 
         if as_json:
             waiting = problem.waiting_for if isinstance(problem, Waiting) else None

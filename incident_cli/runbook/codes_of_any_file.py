@@ -35,6 +35,12 @@ CODES: tuple[Code, ...] = (
         'call: "paused(bytes32 market) returns (bool)"',
     ),
     Code(
+        "bad-injection",
+        "an injection of a fork drill does not fit the deployment: no such slot, read, value or chain",
+        "What a fork drill puts into the copied chain is held against the protocol file and the deployment before "
+        "anything is forked, so that a drill never rehearses something else than its scenario says.",
+    ),
+    Code(
         "bad-value",
         "a value is not of its type, or out of its bounds",
         "The key decides the type of its value, never YAML, and nothing is guessed: `1e18` is no whole number and "

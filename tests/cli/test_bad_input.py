@@ -46,7 +46,7 @@ def refused(ended: Ended, code: int, *words: str) -> None:
         (["drill", "--auto", "--resume", "--seed", "9"], ("goes on with a drill as it was begun", "--seed")),
         (["drill", "--bogus"], ("No such option: --bogus", "Try 'incident drill --help'")),
         (["drill", "--seed", "many"], ("'--seed'", "Try 'incident drill --help'")),
-        (["contain"], ("No such command 'contain'", "Try 'incident --help'")),
+        (["containment"], ("No such command 'containment'", "Try 'incident --help'")),
         (["respond"], ("RUNBOOK and --deployment FILE and --market MARKET must be given", "next: incident respond")),
         (["respond", "oracle-divergence", "--deployment", "d.yaml"], ("--market MARKET must be given", "next:")),
         (["respond", "oracle", "--deployment", "d.yaml", "--market", "M"], ("no shipped runbook 'oracle'", "next:")),

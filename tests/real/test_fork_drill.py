@@ -32,9 +32,9 @@ from incident_cli.errors import Misused, Unread
 from incident_cli.evm import Address, CallRead, hex_bytes, to_hex
 from incident_cli.flows.desk import Rehearsed
 from incident_cli.flows.drill import People
-from incident_cli.flows.fork_drill import ForkOrder, begin, forked, on_fork, plan_fork
-from incident_cli.flows.fork_drill import run as run_drill
-from incident_cli.flows.fork_report import exit_code, report
+from incident_cli.flows.fork.drill import ForkOrder, begin, forked, on_fork, plan_fork
+from incident_cli.flows.fork.drill import run as run_drill
+from incident_cli.flows.fork.report import exit_code, report
 from incident_cli.flows.init import InitOrder, initialise
 from incident_cli.flows.last_drills import last_drills
 from incident_cli.incident.events import Kind

@@ -20,6 +20,7 @@ from incident_cli.checks.registry import KINDS
 from incident_cli.checks.sources import SOURCES
 from incident_cli.checks.upstream import WATCHES
 from incident_cli.document import WrongFile
+from incident_cli.drills.fork_script import ForkScenario, load_fork_script
 from incident_cli.drills.scenario import FAULT_KINDS
 from incident_cli.drills.script import FaultEntry, ScenarioFile, load_script
 from incident_cli.flows.answers import AnswersFile, load_answers
@@ -50,7 +51,7 @@ PRODUCT = ROOT / "incident_cli"
 GUIDE = (ROOT / "runbooks" / "README.md").read_text("utf-8")
 HOUSE = (PRODUCT / "README.md").read_text("utf-8")
 EXAMPLE = re.compile(r"<!-- (\w+): ([\w.-]+) -->\n```yaml\n(.*?)```", re.DOTALL)
-FOLDERS = {"protocol": "protocols", "scenario": "drills", "test": "tests"}
+FOLDERS = {"protocol": "protocols", "scenario": "drills", "fork": "drills", "test": "tests"}
 # What a fragment leaves out: the slots its lines speak of, and a step where there is none.
 AROUND = """schema: incident/v1
 id: around
@@ -113,7 +114,7 @@ def written(tmp_path: Path) -> Path:
 def test_every_yaml_block_is_an_example() -> None:
     kinds = [kind for kind, _, _ in examples()]
     assert len(kinds) == GUIDE.count("```yaml")
-    assert {*kinds} == {"runbook", "deployment", "protocol", "scenario", "answers", "test", "fragment"}
+    assert {*kinds} == {"runbook", "deployment", "protocol", "scenario", "fork", "answers", "test", "fragment"}
 
 
 def test_the_runbook_binds_to_the_deployment(written: Path) -> None:
@@ -132,6 +133,7 @@ def test_the_protocol_file_is_sound(written: Path) -> None:
 def test_the_scenario_and_the_answers_belong_to_the_runbook(written: Path) -> None:
     runbook = load_runbook(written / "feed-stopped.yaml").runbook
     assert load_script(written / "drills" / "feed-stopped.yaml").scenario.runbook == runbook.id
+    assert load_fork_script(written / "drills" / "feed-stopped-fork.yaml").scenario.runbook == runbook.id
     assert load_answers(written / "answers.yaml", runbook)["declare"] == "yes"
 
 
@@ -228,6 +230,7 @@ SHAPES: list[tuple[type, str]] = [
     (GrantEntry, DEPLOYMENT),
     *((one, PROTOCOL) for one in (Protocol, ReadDefinition, EventDefinition, LeverDefinition)),
     *((one, SCENARIO) for one in (ScenarioFile, FaultEntry)),
+    (ForkScenario, under("## The scenario of a fork drill")),
     (AnswersFile, ANSWERS),
     *((one, TESTING) for one in (CaseFile, Case, Walk, FeedEntry, EventEntry)),
 ]

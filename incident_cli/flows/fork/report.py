@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from incident_cli.flows.drill_report import SCHEMA, proposals_of
-from incident_cli.flows.fork_drill import ForkDrill
+from incident_cli.flows.fork.drill import ForkDrill
 from incident_cli.incident.events import Kind, every
 from incident_cli.incident.timeline import Moment, metrics, moments
 from incident_cli.incident.walk import Ending, ending, latest_outcomes

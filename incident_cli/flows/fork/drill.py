@@ -27,7 +27,7 @@ from incident_cli.flows import incidents
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.connecting import Environment, derived_addresses, endpoints_of, reader_of, resolved, url_of
 from incident_cli.flows.drill import People
-from incident_cli.flows.fork_hands import ImpersonatedHands
+from incident_cli.flows.fork.hands import ImpersonatedHands
 from incident_cli.flows.pacing import ThinkingTime
 from incident_cli.flows.preparing import read_safe
 from incident_cli.flows.proposal import SafeState
