@@ -30,9 +30,17 @@ def command() -> str:
     """How this program is called here: its path where `incident` alone would not find it."""
     called = sys.argv[0]
     found = shutil.which("incident")
-    if Path(called).name != "incident" or (found is not None and Path(found).samefile(called)):
+    if Path(called).name != "incident" or (found is not None and is_same(Path(found), Path(called))):
         return "incident"
     return shlex.quote(called)
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are one file; a path that leads nowhere is none."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def variable(name: str) -> str | None:

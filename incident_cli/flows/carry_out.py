@@ -9,7 +9,7 @@ from typing import Any
 from incident_cli.chain.execution import Execution
 from incident_cli.chain.simulate import Simulation
 from incident_cli.errors import NotProven, Waiting
-from incident_cli.evm import Block, CallRead, Missing
+from incident_cli.evm import Block, CallRead, Missing, Snapshot
 from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
@@ -21,7 +21,6 @@ from incident_cli.levers.expectation import Expectation
 from incident_cli.runbook.model import Step
 from incident_cli.units import Token
 
-NOT_SEEN = Missing("the simulation did not show it")
 STILL_NOT_PROVEN = (
     ("stop", "leave the incident here; resume to look again"),
     ("leave", "leave this step behind: it counts as skipped, never as contained"),
@@ -99,7 +98,8 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
 def card_of(session: Session, made: Draft) -> Card:
     """What is shown before confirming."""
     proposal, simulation = made.proposal, made.proposal.simulation
-    after, tokens = simulation.after, session.bound.deployment.token_units()
+    after = Snapshot(simulation.block or proposal.safe.block, simulation.after)
+    tokens = session.bound.deployment.token_units()
     return Card(
         title=made.title,
         safe=proposal.safe.address,
@@ -120,11 +120,17 @@ def card_of(session: Session, made: Draft) -> Card:
         simulated=simulation.state == "passed",
         overrides=[override_words(one) for one in proposal.overrides],
         blast=made.blast,
-        lapses=[lapse_words(label, after.get(read, NOT_SEEN)) for label, read in made.lapses],
+        lapses=[lapse_words(label, after.value(read)) for label, read in made.lapses],
         shows=[described(one, tokens) for one in proposal.expect],
-        unchanged=[described(one, tokens) for one in proposal.unchanged],
+        unchanged=[*(described(one, tokens) for one in proposal.unchanged), *guarded_words(proposal)],
         reopening=made.reopening,
     )
+
+
+def guarded_words(proposal: Proposal) -> list[str]:
+    """What of the Safe itself must stay, in one line."""
+    names = [one.label.removeprefix("the Safe's ") for one in proposal.guarded]
+    return [f"the Safe's {', '.join(names[:-1])} and {names[-1]}"] if len(names) > 1 else []
 
 
 def simulation_words(simulation: Simulation) -> str:

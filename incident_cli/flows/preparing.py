@@ -7,7 +7,7 @@ objection, and never passes by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -15,8 +15,9 @@ from incident_cli.abi import encode_call, parse_signature
 from incident_cli.chain.simulate import Simulation, Trial, simulate
 from incident_cli.chain.state_diff import StateDiff
 from incident_cli.chain.undeclared import undeclared
-from incident_cli.errors import Refused, Unread
+from incident_cli.errors import Refused
 from incident_cli.evm import Address, Call, CallRead, CodeRead, Missing, Snapshot, keccak, to_hex
+from incident_cli.flows.guarding import NO_TOKENS, demand, guarded_by, tokens_of
 from incident_cli.flows.overruling import overruled
 from incident_cli.flows.pinning.pinned import changed_since_pinned
 from incident_cli.flows.proposal import SAFE_READS, Objection, Proposal, SafeState, Wanted, show
@@ -34,6 +35,8 @@ from incident_cli.safe.signatures import pack, pre_validated
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.text import plain
 
+# what parse_diff says of a trace that came and cannot be read: a contract can bring that about
+UNREADABLE = ("the node's trace", "an address in", "an account in", "the storage in", "a position in", "a word in")
 TRANSACTION_HASH = parse_signature(contracts.GET_TRANSACTION_HASH)
 EXEC = parse_signature(contracts.EXEC_TRANSACTION)
 Pins = Sequence[PinEntry]
@@ -53,14 +56,18 @@ Preparer = Callable[[Session, Step, Wanted], Proposal]
 
 def prepare(session: Session, step: Step, wanted: Wanted) -> Proposal:
     """A proposal that makes exactly these calls; raises Refused, Unread or Waiting with the reason."""
-    drafted = draft(session.reader, session.bound.deployment.pins, wanted)
+    tokens = tokens_of(session.bound.deployment, session.reader.chain)
+    drafted = draft(session.reader, session.bound.deployment.pins, wanted, tokens)
     overrides = (*session.overrides, *overruled(session, step, drafted.objections))
     return replace(drafted.proposal, overrides=overrides)
 
 
-def draft(reader: Reader, pins: Pins, wanted: Wanted) -> Drafted:
-    """The proposal with the objections to it; raises Refused where nobody may overrule, Unread where it cannot know."""
-    state = read_safe(reader, wanted.safe)
+def draft(reader: Reader, pins: Pins, wanted: Wanted, tokens: Mapping[str, Address] = NO_TOKENS) -> Drafted:
+    """The proposal with the objections to it; raises Refused where nobody may overrule, Unread where it cannot know.
+
+    `tokens` (by symbol, on this chain) are those whose balance the Safe must keep.
+    """
+    state, guarded = read_safe(reader, wanted.safe), guarded_by(reader, wanted.safe, tokens)
     raw = [one.call for one in wanted.calls]
     tx = fold(raw, chain_id=reader.chain_id, safe=wanted.safe, version=state.version, nonce=state.nonce)
     contract_hash, code_hash = read_contract_opinion(reader, tx)
@@ -68,9 +75,9 @@ def draft(reader: Reader, pins: Pins, wanted: Wanted) -> Drafted:
     require_harmless(tx, raw, reader.chain_id, state, code_hash)
     objections = [*wanted.objections, *changed_since_pinned(reader, pins, touched(wanted), wanted.safe)]
     trial = trial_of(state, tx, hashes)
-    simulation = rehearsed(reader, trial, wanted)
-    objections += judge_simulation(simulation, trial, wanted)
-    proposal = Proposal(state, tx, hashes, wanted.calls, wanted.expect, wanted.unchanged, simulation)
+    simulation = rehearsed(reader, trial, wanted, guarded)
+    objections += judge_simulation(simulation, trial, wanted, guarded)
+    proposal = Proposal(state, tx, hashes, wanted.calls, wanted.expect, wanted.unchanged, simulation, guarded=guarded)
     return Drafted(proposal, tuple(objections))
 
 
@@ -92,13 +99,6 @@ def read_safe(reader: Reader, address: Address) -> SafeState:
         plain(values["version"], 40),
         snapshot.block,
     )
-
-
-def demand(what: str, answer: object | Missing) -> object:
-    """A value that must be known before anything is prepared."""
-    if isinstance(answer, Missing):
-        raise Unread(f"{what} could not be read: {answer.reason}", "try again, or use another node; nothing was sent")
-    return answer
 
 
 def require_harmless(tx: SafeTx, raw: Sequence[Call], chain_id: int, safe: SafeState, code_hash: str | None) -> None:
@@ -126,9 +126,10 @@ def read_contract_opinion(reader: Reader, tx: SafeTx) -> tuple[str, str | None]:
     return to_hex(contract_hash), None if isinstance(found, Missing) else to_hex(keccak(cast(bytes, found)))
 
 
-def rehearsed(reader: Reader, trial: Trial | None, wanted: Wanted) -> Simulation:
+def rehearsed(reader: Reader, trial: Trial | None, wanted: Wanted, guarded: Sequence[Expectation]) -> Simulation:
     """The simulation: the very execTransaction by as many owners as must sign, where the node can do that."""
-    reads = [*(one.read for one in (*wanted.expect, *wanted.unchanged)), *(read for _, read in wanted.watch)]
+    shown = (*wanted.expect, *wanted.unchanged, *guarded)
+    reads = [*(one.read for one in shown), *(read for _, read in wanted.watch)]
     raw = [one.call for one in wanted.calls]
     return simulate(reader.endpoint, reader.chain, wanted.safe, raw, reads, trial=trial)
 
@@ -143,10 +144,12 @@ def trial_of(state: SafeState, tx: SafeTx, hashes: SafeHashes) -> Trial | None:
     return Trial(data, signers[0], tuple(signers[1:]), hashes.safe_tx_hash)
 
 
-def judge_simulation(simulation: Simulation, trial: Trial | None, wanted: Wanted) -> list[Objection]:
+def judge_simulation(
+    simulation: Simulation, trial: Trial | None, wanted: Wanted, guarded: Sequence[Expectation]
+) -> list[Objection]:
     """Refuse unless every call succeeded, showed exactly what must be shown, and changed nothing else.
 
-    Not simulated is an objection.
+    Not simulated is an objection, and so is a trace that came and could not be read: a contract can cause that.
     """
     if simulation.state == "not-simulated":
         return [Objection("not-simulated", f"it could not be simulated: {simulation.reason}")]
@@ -155,6 +158,9 @@ def judge_simulation(simulation: Simulation, trial: Trial | None, wanted: Wanted
     check_shown(simulation, (*wanted.expect, *wanted.unchanged))
     if isinstance(simulation.diff, StateDiff) and trial is not None:  # else "state changes" are said not exercised
         check_changes(simulation.diff, trial.sender, wanted)
+    check_shown(simulation, guarded)
+    if isinstance(simulation.diff, Missing) and simulation.diff.reason.startswith(UNREADABLE):
+        return [Objection("not-simulated", f"what it changes could not be seen: {simulation.diff.reason}")]
     return []
 
 

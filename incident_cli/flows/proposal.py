@@ -120,6 +120,7 @@ class Proposal:
     unchanged: tuple[Expectation, ...]
     simulation: Simulation
     overrides: tuple[Override, ...] = ()
+    guarded: tuple[Expectation, ...] = ()  # who controls the Safe, and what it holds: never changed by a proposal
 
     def to_json(self) -> dict[str, Any]:
         """The record of a proposal: enough to sign it, follow it and prove it."""
@@ -146,6 +147,7 @@ class Proposal:
             },
             "expect": [one.to_json() for one in self.expect],
             "unchanged": [one.to_json() for one in self.unchanged],
+            "guarded": [one.to_json() for one in self.guarded],
         }
 
 

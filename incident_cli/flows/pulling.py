@@ -8,7 +8,7 @@ from types import MappingProxyType
 from incident_cli.binding import Given
 from incident_cli.errors import Refused
 from incident_cli.evm import CallRead, Missing, Snapshot, to_hex
-from incident_cli.flows.preparing import demand
+from incident_cli.flows.guarding import demand
 from incident_cli.flows.proposal import PlannedCall, counted
 from incident_cli.flows.reading import Reader
 from incident_cli.levers.authority import Grant, forbidden, granted

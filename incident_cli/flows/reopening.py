@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from incident_cli.binding import Given
+from incident_cli.flows.guarding import demand
 from incident_cli.flows.moments import LAST_MOMENT as LAST_MOMENT
-from incident_cli.flows.preparing import demand
 from incident_cli.flows.session import Session
 from incident_cli.levers.delay import Delay
 from incident_cli.protocols.slot import BoundSlot

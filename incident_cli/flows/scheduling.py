@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from incident_cli.evm import Call, CallRead, Missing
-from incident_cli.flows.preparing import demand
+from incident_cli.flows.guarding import demand
 from incident_cli.flows.proposal import PlannedCall
 from incident_cli.flows.session import Session
 from incident_cli.levers.delay import DONE_TIMESTAMP, Delay

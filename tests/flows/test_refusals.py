@@ -110,7 +110,7 @@ def test_a_threshold_raised_before_the_execution_is_refused_and_then_planned_ane
 def test_a_node_that_lowers_the_threshold_gets_no_execution(tmp_path: Path) -> None:
     drill = begun(tmp_path)
     lie(drill, lies.answering("getThreshold() returns (uint256)", 1))
-    assert "GS020" in stopped(drill, Refused).message
+    assert "the Safe's threshold would not be 1: it would be 2" in stopped(drill, Refused).message
     nothing_sent(drill)
 
 
