@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from incident_cli.abi import parse_signature
-from incident_cli.checks.contract_state import PROXY_SLOTS
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import (
     Address,
@@ -19,11 +18,10 @@ from incident_cli.evm import (
     Missing,
     Read,
     Snapshot,
-    StorageRead,
-    checksummed,
     keccak,
     to_hex,
 )
+from incident_cli.flows.pinning.proxies import beacon_of, code_hash_behind, followed, runs, state_reads
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.abi_file import ContractAbi, Function
 from incident_cli.runbook.abi_levers import FoundRoles, find_roles
@@ -66,7 +64,7 @@ def read_ground(
     reads = [CallRead(safe, signature) for signature in SAFE_READS.values()]
     reads += [view_read(contracts[name], one) for name, some in views.items() for one in some]
     state: list[Read] = [read for one in (safe, *contracts.values()) for read in state_reads(one)]
-    first = reader.read([*state, *reads])
+    first = followed(reader, reader.read([*state, *reads]), [safe, *contracts.values()])
     values = {name: dict(answers(first, contracts[name], some)) for name, some in views.items()}
     inner = {one: implementation(first, one) for one in (safe, *contracts.values())}
     roles = {name: find_roles(abis[name]) for name in abis}
@@ -112,11 +110,6 @@ def answers(snapshot: Snapshot, to: Address, views: Sequence[Function]) -> Itera
             yield one.name, value
 
 
-def state_reads(address: Address) -> tuple[Read, Read]:
-    """The code, and what a proxy runs."""
-    return CodeRead(address), StorageRead(address, PROXY_SLOTS["implementation"])
-
-
 def code(snapshot: Snapshot, address: Address) -> bytes:
     """The code at an address; raises Refused where there is none, Unread."""
     found = snapshot.value(CodeRead(address))
@@ -129,18 +122,20 @@ def code(snapshot: Snapshot, address: Address) -> bytes:
 
 
 def implementation(snapshot: Snapshot, address: Address) -> Address | None:
-    """What a proxy runs (EIP-1967), or None; raises Unread."""
-    word = snapshot.value(state_reads(address)[1])
-    if not isinstance(word, bytes):
-        reason = word.reason if isinstance(word, Missing) else "no bytes"
-        raise Unread(f"the storage of {address} could not be read: {reason}", "Try again, or name another node.")
-    return checksummed(word[-20:]) if any(word) else None
+    """What a proxy runs, or None; raises Unread, and Refused where it names several."""
+    found = runs(snapshot, address)
+    if isinstance(found, Missing):
+        raise Unread(f"what {address} runs could not be read: {found.reason}", "Try again, or name another node.")
+    if len(found) > 1:
+        raise Refused(f"{address} names several contracts that it may run: {', '.join(found)}", "Ask its developers.")
+    return found[0] if found else None
 
 
 def seen_of(address: Address, inner: Address | None, first: Snapshot, second: Snapshot) -> Seen:
     """A contract as it was read."""
     outer = to_hex(keccak(code(first, address)))
-    return Seen(address, outer, inner, None if inner is None else to_hex(keccak(code(second, inner))))
+    behind = None if inner is None else code_hash_behind(code(second, inner), beacon_of(first, address))
+    return Seen(address, outer, inner, behind)
 
 
 def safe_of(snapshot: Snapshot, seen: Seen) -> SafeSeen:

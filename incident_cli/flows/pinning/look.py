@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from incident_cli.errors import Unread
-from incident_cli.evm import ZERO, Address, CodeRead, Missing, Read, Snapshot, StorageRead, keccak, to_hex
+from incident_cli.errors import Refused, Unread
+from incident_cli.evm import ZERO, Address, CodeRead, Missing, Snapshot, keccak, to_hex
 from incident_cli.flows.connecting import Environment, nodes_of
 from incident_cli.flows.pinning.file import written
-from incident_cli.flows.pinning.pinned import IMPLEMENTATION_SLOT, address_in
 from incident_cli.flows.pinning.places import Standing, places_of
+from incident_cli.flows.pinning.proxies import beacon_of, code_hash_behind, followed, runs, state_reads
 from incident_cli.flows.preflight.safe import SafeAt, SafeSeen
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.deployment import Deployment, PinEntry, load_deployment
@@ -142,13 +142,16 @@ def pins_on(reader: Reader, places: Sequence[Standing], known: Sequence[Pin]) ->
     addresses = list(dict.fromkeys(address for _, address in entries))
     more = [read for one in addresses if one not in names for read in state_reads(one, reader.chain)]
     second = reader.read(more) if more else first
+    first, second = (followed(reader, one, addresses, reader.chain) for one in (first, second))
     states = {one: first if one in names else second for one in addresses}
     inner = {one: implementation(states[one], one, reader.chain) for one in addresses}
-    behind = [CodeRead(one, reader.chain) for one in dict.fromkeys(inner.values()) if one is not None]
-    third = reader.read(behind) if behind else first
+    codes = [CodeRead(one, reader.chain) for one in dict.fromkeys(inner.values()) if one is not None]
+    third = reader.read(codes) if codes else first
     for name, address in entries:
-        to, outer = inner[address], code_hash(states[address], address, reader.chain)
-        yield Pin(name, reader.chain, address, outer, to, code_hash(third, to, reader.chain) if to else None)
+        to, outer = inner[address], to_hex(keccak(code_at(states[address], address, reader.chain)))
+        beacon = beacon_of(states[address], address, reader.chain)
+        behind = None if to is None else code_hash_behind(code_at(third, to, reader.chain), beacon)
+        yield Pin(name, reader.chain, address, outer, to, behind)
 
 
 def named(places: Sequence[Standing], known: Sequence[Pin]) -> dict[Address, str]:
@@ -190,28 +193,28 @@ def parts_of(seen: SafeSeen) -> Iterator[tuple[str, Address]]:
         yield f"{seen.safe.name}.{MODULE}{number}", module
 
 
-def state_reads(address: Address, chain: str) -> list[Read]:
-    """Its code, and what a proxy runs."""
-    return [CodeRead(address, chain), StorageRead(address, IMPLEMENTATION_SLOT, chain)]
-
-
-def code_hash(snapshot: Snapshot, address: Address, chain: str) -> str:
-    """Keccak-256 of the code at an address; raises Unread."""
-    return to_hex(keccak(read_bytes(snapshot, CodeRead(address, chain), address)))
+def code_at(snapshot: Snapshot, address: Address, chain: str) -> bytes:
+    """The code at an address; raises Unread: a pin is written whole or not at all."""
+    found = snapshot.value(CodeRead(address, chain))
+    if not isinstance(found, bytes):
+        raise unreadable(address, found.reason if isinstance(found, Missing) else "no bytes")
+    return found
 
 
 def implementation(snapshot: Snapshot, address: Address, chain: str) -> Address | None:
-    """What a proxy (EIP-1967) runs; raises Unread."""
-    return address_in(read_bytes(snapshot, StorageRead(address, IMPLEMENTATION_SLOT, chain), address))
+    """What a proxy runs; raises Unread, and Refused where it names several."""
+    found = runs(snapshot, address, chain)
+    if isinstance(found, Missing):
+        raise unreadable(address, found.reason)
+    if len(found) > 1:
+        words = f"{address} names several contracts that it may run: {', '.join(found)}"
+        raise Refused(words, "Find out which it runs and have the other place emptied; nothing was written.")
+    return found[0] if found else None
 
 
-def read_bytes(snapshot: Snapshot, read: Read, address: Address) -> bytes:
-    """Bytes that were read; raises Unread: a pin is written whole or not at all."""
-    found = snapshot.value(read)
-    if not isinstance(found, bytes):
-        reason = found.reason if isinstance(found, Missing) else "no bytes"
-        raise Unread(f"{address} could not be read: {reason}", "Try again, or name another node; nothing was written.")
-    return found
+def unreadable(address: Address, reason: str) -> Unread:
+    """Why nothing is pinned."""
+    return Unread(f"{address} could not be read: {reason}", "Try again, or name another node; nothing was written.")
 
 
 def compared(found: Sequence[Pin], known: Sequence[Pin]) -> Iterator[Compared]:

@@ -1,11 +1,12 @@
-"""Whether contracts are still what they were when they were pinned: their code, and what a proxy points to."""
+"""Whether contracts are still what they were when they were pinned: their code, and what a proxy runs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
 from incident_cli.errors import Unread
-from incident_cli.evm import Address, CodeRead, Missing, Read, Snapshot, StorageRead, checksummed, keccak, to_hex
+from incident_cli.evm import Address, CodeRead, Missing, Read, Snapshot, StorageRead, keccak, to_hex
+from incident_cli.flows.pinning.proxies import address_in, beacon_of, code_hash_behind, followed, runs, state_reads
 from incident_cli.flows.proposal import Objection
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.deployment import PinEntry
@@ -17,8 +18,6 @@ POINTERS = {
     "module-guard": int(contracts.MODULE_GUARD_SLOT, 16),
     "fallback-handler": int(contracts.FALLBACK_HANDLER_SLOT, 16),
 }
-# EIP-1967: keccak256("eip1967.proxy.implementation") - 1
-IMPLEMENTATION_SLOT = int.from_bytes(keccak(b"eip1967.proxy.implementation")) - 1
 
 
 def changed_since_pinned(
@@ -33,6 +32,7 @@ def changed_since_pinned(
         return []
     pointers = {part: StorageRead(safe, slot, reader.chain) for part, slot in POINTERS.items() if "singleton" in parts}
     snapshot = reader.read([*(read for one in mine for read in pin_reads(one)), *pointers.values()])
+    snapshot = followed(reader, snapshot, [one.address for one in mine], reader.chain)
     words = [one for pin in mine for one in differences(pin, snapshot, strict=True)]
     words += [
         one for part, read in pointers.items() for one in repointed(part, safe, parts.get(part), snapshot.value(read))
@@ -58,29 +58,39 @@ def repointed(part: str, safe: Address, pinned: PinEntry | None, word: object) -
 
 def pin_reads(pin: PinEntry) -> list[Read]:
     """What must be read to compare a pin."""
-    reads: list[Read] = [CodeRead(pin.address, pin.chain), StorageRead(pin.address, IMPLEMENTATION_SLOT, pin.chain)]
+    reads = state_reads(pin.address, pin.chain)
     return [*reads, CodeRead(pin.implementation, pin.chain)] if pin.implementation else reads
 
 
 def differences(pin: PinEntry, snapshot: Snapshot, *, strict: bool = False) -> Iterator[str]:
     """What is not as it was pinned, in words; with `strict` raises Unread where something is missing."""
-    code, slot, *inner = pin_reads(pin)
-    found = code_hash(answer(pin, snapshot, code, strict))
+    found = code_hash(answer(pin, snapshot.value(CodeRead(pin.address, pin.chain)), strict))
     if found is not None and found != pin.codehash.lower():
         yield f"the code of {pin.name} at {pin.address} has changed: {found}, pinned was {pin.codehash}"
-    word = answer(pin, snapshot, slot, strict)
-    points_to = address_in(word) if isinstance(word, bytes) else pin.implementation
-    if points_to != pin.implementation:
-        yield f"{pin.name} at {pin.address} was upgraded: it runs {points_to}, pinned was {pin.implementation}"
-    elif inner and pin.implementation_codehash is not None:
-        found = code_hash(answer(pin, snapshot, inner[0], strict))
-        if found is not None and found != pin.implementation_codehash.lower():
-            yield f"the code behind {pin.name} at {pin.implementation} has changed: {found}"
+    inner = answer(pin, runs(snapshot, pin.address, pin.chain), strict)
+    if not isinstance(inner, tuple):
+        return
+    if len(inner) > 1:
+        yield f"{pin.name} at {pin.address} names several contracts that it may run: {', '.join(inner)}"
+    elif inner != (() if pin.implementation is None else (pin.implementation,)):
+        now, before = "".join(inner) or "nothing else", pin.implementation or "nothing else"
+        yield f"{pin.name} at {pin.address} was upgraded: it runs {now}, pinned was {before}"
+    elif pin.implementation is not None and pin.implementation_codehash is not None:
+        yield from changed_behind(pin, pin.implementation, snapshot, strict)
 
 
-def answer(pin: PinEntry, snapshot: Snapshot, read: Read, strict: bool) -> object:
+def changed_behind(pin: PinEntry, implementation: Address, snapshot: Snapshot, strict: bool) -> Iterator[str]:
+    """Whether the code that a proxy runs, or the beacon that tells it so, is not what was pinned."""
+    code = answer(pin, snapshot.value(CodeRead(implementation, pin.chain)), strict)
+    beacon = beacon_of(snapshot, pin.address, pin.chain)
+    assert pin.implementation_codehash is not None, "asked only where it was pinned"
+    if isinstance(code, bytes) and code_hash_behind(code, beacon) != pin.implementation_codehash.lower():
+        either = f" or its beacon {beacon}" if beacon else ""
+        yield f"the code behind {pin.name} at {implementation}{either} has changed: {code_hash(code)}"
+
+
+def answer(pin: PinEntry, found: object, strict: bool) -> object:
     """An answer; raises Unread where it is missing and must not be."""
-    found = snapshot.value(read)
     if isinstance(found, Missing) and strict:
         raise Unread(f"{pin.name} at {pin.address} could not be compared with its pin: {found.reason}")
     return found
@@ -89,8 +99,3 @@ def answer(pin: PinEntry, snapshot: Snapshot, read: Read, strict: bool) -> objec
 def code_hash(code: object) -> str | None:
     """Keccak-256 of code as 0x hex, or None where it is missing."""
     return to_hex(keccak(code)) if isinstance(code, bytes) else None
-
-
-def address_in(word: bytes) -> Address | None:
-    """The address in a word of storage, or None where it is zero."""
-    return checksummed(word[-20:]) if any(word) else None

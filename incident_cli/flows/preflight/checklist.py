@@ -20,7 +20,8 @@ from incident_cli.flows.check import CheckOrder, markets_of
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.connecting import Environment
 from incident_cli.flows.last_drills import last_drills
-from incident_cli.flows.preflight.code import code_reads, pin_items, token_items, used_places
+from incident_cli.flows.pinning.proxies import followed
+from incident_cli.flows.preflight.code import code_reads, pin_items, pins_of, token_items, used_places
 from incident_cli.flows.preflight.ground import Stage, acting, is_whole, safes_of, settle, stages_of
 from incident_cli.flows.preflight.item import Item, Status, judged, merged, together, unknown, waiting
 from incident_cli.flows.preflight.levers import lever_items, power_item, role_reads, spare_pulls
@@ -213,7 +214,8 @@ def read_all(scene: Scene, chain: str, reads: Sequence[Read]) -> Snapshot:
     problem = f"{chain} cannot be read: see {', '.join(scene.sites[chain].causes)}"
     if reader is not None:
         try:
-            return reader.read(reads)
+            pins = [one.address for one in pins_of(scene.deployment, chain)]
+            return followed(reader, reader.read(reads), pins, chain)
         except IncidentError as failed:
             problem = failed.message
     scene.problems[chain] = problem
