@@ -28,7 +28,10 @@ def named_slot(name: str, offset: int = 0) -> int:
 
 
 PROXY_SLOTS = {
-    named_slot(f"eip1967.proxy.{name}", 1): f"the proxy's {name}" for name in ("implementation", "admin", "beacon")
+    **{named_slot(f"eip1967.proxy.{one}", 1): f"the proxy's {one}" for one in ("implementation", "admin", "beacon")},
+    # OpenZeppelin's first proxies (zos-lib), and EIP-1822
+    **{named_slot(f"org.zeppelinos.proxy.{one}"): f"the proxy's {one}" for one in ("implementation", "admin")},
+    named_slot("PROXIABLE"): "the proxy's implementation",
 }
 SAFE_SLOTS = {
     0: "the Safe's singleton, its own code",
@@ -52,7 +55,7 @@ def undeclared(
     """A sentence for each change beyond the storage of `allowed` and one step of the Safe's nonce.
 
     `sender` may pay for gas and count its transaction, `fee_recipient` (the block's) may earn it. `values` are the
-    wei that the Safe is to send, by receiver. Never changed without a word: code anywhere, an EIP-1967 slot anywhere.
+    wei that the Safe is to send, by receiver. Never changed without a word, wherever it is: code, the slots of a proxy.
     """
     declared = {checksummed(one) for one in allowed}
     safe, sender = checksummed(safe), checksummed(sender)
