@@ -21,6 +21,7 @@ from incident_cli.chain.simulation import (
     Script,
     Simulation,
     error_reason,
+    too_much_gas,
 )
 from incident_cli.chain.state_diff import StateDiff, executed_diff
 from incident_cli.chain.trial import Trial, answered_true
@@ -133,7 +134,7 @@ def concluded(
 ) -> Simulation:
     """The verdict; raises NotSimulated where no Safe answered."""
     script, trial = experiment.script, experiment.trial
-    reason = why_failed(executed) or script.no_code(codes)
+    reason = why_failed(executed) or script.no_code(codes) or too_much_gas(executed.gas)
     diff = executed_diff(traced, script.safe) if not reason else NOTHING_CHANGES
     blind = () if isinstance(diff, StateDiff) or reason else ("state changes",)
     before = script.answers(results[0])
@@ -148,6 +149,7 @@ def concluded(
         block,
         diff,
         (*trial.overridden, *([LENT] if experiment.lends else [])),
+        executed.gas,
     )
 
 

@@ -15,10 +15,12 @@ from incident_cli.transport import Json, RpcError
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one simulated call answered; `message` is the node's own word where it failed."""
+    """What one simulated call answered; `message` is the node's own word where it failed. `gas` is the most that it
+    used, refunds not taken off where the node says so; None where it does not say."""
 
     result: Result
     message: str = ""
+    gas: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,13 @@ def parse_outcome(call: Json) -> Outcome:
         data, message = (inside if data == "0x" and inside else data), plain(error.get("message", ""), 200)
     if not isinstance(data, str):
         raise ValueError("a call in the node's simulation is malformed")
-    return Outcome(Result(success, hex_bytes(data)), message)
+    return Outcome(Result(success, hex_bytes(data)), message, used_gas(call))
+
+
+def used_gas(answer: Mapping[str, Json]) -> int | None:
+    """The most gas that a node says was used, or None; raises ValueError where that is no quantity."""
+    stated = [answer[key] for key in ("gasUsed", "maxUsedGas") if answer.get(key) is not None]
+    return max((quantity(one) for one in stated), default=None)
 
 
 def read_outcome(outcome: Outcome, count: int) -> tuple[Seen, list[Result]]:

@@ -18,6 +18,7 @@ from incident_cli.transport import Json, Request, RpcError
 State = Literal["passed", "failed", "not-simulated"]
 TRUE, FALSE = "0x" + "0" * 63 + "1", "0x" + "0" * 64
 ANSWERS_FALSE = "execTransaction answers false: the call fails and the nonce would be spent"
+MOST_GAS = 2**24  # of one transaction (EIP-7825)
 NO_DIFF = Missing("this method shows no state changes")
 UNDONE = Missing("the calls would not take effect: one of them fails")
 NOTHING_CHANGES = Missing("nothing changes: the transaction fails")
@@ -39,7 +40,7 @@ class Simulation:
     """What a simulation showed. `before` and `after` are the reads around the calls, all at `block`.
 
     `overridden` says in words what was not as on the chain. `diff` is every change of state, or why it is not known;
-    hold it against what may change with `state_diff.undeclared`.
+    hold it against what may change with `state_diff.undeclared`. `gas` is what the execution used, where it is known.
     """
 
     state: State
@@ -51,6 +52,7 @@ class Simulation:
     block: Block | None = None
     diff: StateDiff | Missing = NO_DIFF
     overridden: tuple[str, ...] = ()
+    gas: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,13 @@ def read_target(read: CallRead) -> Target | None:
         return Target(read.to, encode_call(read.signature, read.args))
     except ValueError:
         return None
+
+
+def too_much_gas(gas: int | None) -> str:
+    """Why an execution that succeeds in a simulation fits into no transaction, or nothing."""
+    if gas is None or gas <= MOST_GAS:
+        return ""
+    return f"the execution uses {gas} gas, and one transaction may use {MOST_GAS} (EIP-7825): nobody can send it"
 
 
 def code_problem(code: Json | RpcError) -> str:

@@ -10,7 +10,16 @@ from dataclasses import replace
 from incident_cli.chain.batch import exchange_at, head
 from incident_cli.chain.multicall import revert_reason
 from incident_cli.chain.simulate_multicall import simulate_multicall
-from incident_cli.chain.simulation import ANSWERS_FALSE, NOTHING_CHANGES, NotSimulated, Script, Simulation, error_reason
+from incident_cli.chain.simulated_block import used_gas
+from incident_cli.chain.simulation import (
+    ANSWERS_FALSE,
+    NOTHING_CHANGES,
+    NotSimulated,
+    Script,
+    Simulation,
+    error_reason,
+    too_much_gas,
+)
 from incident_cli.chain.state_diff import StateDiff, executed_diff
 from incident_cli.chain.trial import Trial, answered_true
 from incident_cli.evm import Block, Missing, hex_bytes
@@ -26,10 +35,11 @@ def simulate_by_trace(endpoint: Endpoint, chain: str, script: Script, trial: Tri
     at = at or head(endpoint, chain)
     called = trial.traced(script.safe, "callTracer", {"onlyTopCall": True})
     answer, traced, *codes = exchange_at(endpoint, [called, trial.traced_diff(script.safe), *script.codes()], at)
-    reason = why_failed(answer) or script.no_code(codes)
+    gas = traced_gas(answer)
+    reason = why_failed(answer) or script.no_code(codes) or too_much_gas(gas)
     if reason:
         before = script.whole(dict.fromkeys(script.targets, Missing("not read: the transaction fails")))
-        fixed = (trial.not_exercised, before, script.undone(), at, NOTHING_CHANGES, trial.overridden)
+        fixed = (trial.not_exercised, before, script.undone(), at, NOTHING_CHANGES, trial.overridden, gas)
         return Simulation("failed", TRACE, reason, *fixed)
     diff = executed_diff(traced, script.safe)
     shown = reads_of(endpoint, chain, script, at)
@@ -41,6 +51,7 @@ def simulate_by_trace(endpoint: Endpoint, chain: str, script: Script, trial: Tri
         after=trial.unhidden(script.safe, shown.after),
         diff=diff,
         overridden=trial.overridden,
+        gas=gas,
     )
 
 
@@ -54,6 +65,14 @@ def reads_of(endpoint: Endpoint, chain: str, script: Script, at: Block) -> Simul
     if shown.state == "failed":
         return replace(shown, reason=f"{shown.reason} when made in the Safe's place, though execTransaction succeeds")
     return shown
+
+
+def traced_gas(answer: Json | RpcError) -> int | None:
+    """The gas that a trace says was used, or None where it does not say."""
+    try:
+        return used_gas(answer) if isinstance(answer, dict) else None
+    except ValueError:
+        return None
 
 
 def why_failed(answer: Json | RpcError) -> str:

@@ -135,6 +135,25 @@ def test_what_is_asked_is_the_owners_transaction_with_the_overrides() -> None:
     assert block["calls"][1] == {"from": OWNER, "to": SAFE, "data": "0x6a761202"}
 
 
+def test_the_gas_of_the_execution_is_what_the_node_says_without_refunds() -> None:
+    node = Paper(simulated(outcome(TRUE, gasUsed="0x186a0", maxUsedGas="0x1adb0")), DIFF)
+    assert ran(node).gas == 110_000
+    assert ran(Paper(diff=DIFF, trace={**TRACED, "gasUsed": "0x186a0"}, call=TRUE)).gas == 100_000
+    unsaid = {key: value for key, value in outcome(TRUE).items() if key not in ("gasUsed", "maxUsedGas")}
+    assert (ran(Paper(simulated(unsaid), DIFF)).state, ran(Paper(simulated(unsaid), DIFF)).gas) == ("passed", None)
+
+
+@pytest.mark.parametrize(("gas", "state"), [(2**24, "passed"), (2**24 + 1, "failed")])
+def test_more_gas_than_one_transaction_may_use_fails(gas: int, state: str) -> None:
+    found = ran(Paper(simulated(outcome(TRUE, gasUsed=hex(gas))), DIFF))
+    traced = ran(Paper(diff=DIFF, trace={**TRACED, "gasUsed": hex(gas)}, call=TRUE))
+    assert (found.state, found.method, found.gas) == (state, V1, gas)
+    assert (traced.state, traced.method, traced.gas) == (state, TRACE, gas)
+    if state == "failed":
+        assert "EIP-7825" in found.reason and "EIP-7825" in traced.reason and "guard" not in found.reason
+        assert isinstance(found.after[PAUSED], Missing)
+
+
 def test_a_revert_is_a_verdict_and_no_reason_to_try_another_rung() -> None:
     node = Paper(FAILED, DIFF, trace=TRACED)
     found = ran(node)
