@@ -382,7 +382,8 @@ def outcome(data: str, *, fails: bool = False) -> dict[str, Json]:
 OPEN, PAUSED = "0x" + "00" * 32, "0x" + "00" * 31 + "01"
 NOT_ALLOWED = "0x08c379a0" + "20".rjust(64, "0") + "0b".rjust(64, "0") + b"not allowed".hex().ljust(64, "0")
 CAPACITY, PERIOD = (f"0x{one:064x}" for one in (1_000_000 * 10**6, 3_600))
-PULLED: list[Json] = [outcome("0x"), outcome("0x"), outcome("0x"), outcome("0x")]  # two levers, then two undos
+PULLED: list[Json] = [outcome("0x")] * 6  # two levers, two undos scheduled in the time-lock, then made by it
+REFUSED = outcome(NOT_ALLOWED, fails=True)
 
 
 @pytest.mark.parametrize(
@@ -392,16 +393,21 @@ PULLED: list[Json] = [outcome("0x"), outcome("0x"), outcome("0x"), outcome("0x")
         ([{"calls": [*PULLED, outcome(CAPACITY), outcome(PERIOD), outcome(PAUSED)]}], "not-ready", "would be true"),
         ([{"calls": [*PULLED, outcome(CAPACITY), outcome(PERIOD), outcome("0x")]}], "unknown", "could not be read"),
         (
-            [{"calls": [*PULLED[:2], outcome(NOT_ALLOWED, fails=True), *PULLED[:1], *PULLED[:3]]}],
+            [{"calls": [*PULLED[:4], REFUSED, *PULLED[:1], *PULLED[:3]]}],
             "not-ready",
-            "the undo of exchange.limit_withdrawals",
+            ": the undo of exchange.limit_withdrawals",
+        ),
+        (
+            [{"calls": [*PULLED[:2], REFUSED, *PULLED[:3], *PULLED[:3]]}],
+            "not-ready",
+            ": scheduling the undo of exchange.limit_withdrawals",
         ),
         ([{"calls": PULLED}], "unknown", "malformed"),
         ([{"calls": None}], "unknown", "malformed"),
         ([], "unknown", "malformed"),
         ("0x", "unknown", "malformed"),
         (None, "unknown", "malformed"),
-        ([{"calls": [{"status": "0x7"}] * 7}], "unknown", "malformed"),
+        ([{"calls": [{"status": "0x7"}] * 9}], "unknown", "malformed"),
         (RpcError(-32601, "no such method"), "unknown", "no such method"),
         (RpcError(3, "execution reverted", "0x"), "not-ready", "execution reverted"),
     ],
@@ -410,6 +416,7 @@ PULLED: list[Json] = [outcome("0x"), outcome("0x"), outcome("0x"), outcome("0x")
         "not back",
         "unread",
         "reverts",
+        "may not schedule",
         "too few",
         "no calls",
         "no block",

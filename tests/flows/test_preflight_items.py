@@ -62,9 +62,9 @@ class Purse:
         return hex(self.balances.get(str(request.params[0]), 0))
 
 
-def gas(purse: Purse, owners: Sequence[Address], more: str = "") -> Item:
+def gas(purse: Purse, owners: Sequence[Address], more: str = "", used: int | None = None) -> Item:
     """The gas of the chain."""
-    return gas_item(Reader(purse, "drill", 31_337), deployment(more), owners)
+    return gas_item(Reader(purse, "drill", 31_337), deployment(more), owners, used)
 
 
 def test_gas_for_one_execution_at_twice_the_price_is_enough_and_a_wei_less_is_not() -> None:
@@ -75,6 +75,14 @@ def test_gas_for_one_execution_at_twice_the_price_is_enough_and_a_wei_less_is_no
     paid = gas(Purse(**{THREE: NEEDED}), [ONE], relay)
     assert paid.status == "ready" and "the-relay" in paid.detail
     assert gas(Purse(), []).status == "not-ready"
+
+
+@pytest.mark.parametrize("used", [60_000, 9_000_000])
+def test_gas_is_twice_what_the_simulation_used(used: int) -> None:
+    needed = used * 2 * 2 * PRICE
+    assert gas(Purse(**{ONE: needed}), [ONE], used=used).status == "ready"
+    poor = gas(Purse(**{ONE: needed - 1}), [ONE], used=used)
+    assert poor.status == "not-ready" and f"{used * 2} gas" in poor.detail and "in the simulation" in poor.detail
 
 
 def test_a_balance_that_is_refused_is_unread() -> None:

@@ -92,6 +92,7 @@ class Scene:
     now: int
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    gas: dict[str, int] = field(default_factory=dict)  # the most that a simulated step used, by chain
 
     @property
     def safes(self) -> tuple[SafeAt, ...]:
@@ -132,6 +133,7 @@ def preflight(order: PreflightOrder, environment: Environment, clock: Clock, pro
     drilled, now = last_drills(order.home), clock.now()
     items += [drill_item(one, drilled, now) for one in loaded]
     items += list(step_items(scene, {one.id: one for one in merged(items)}, progress))
+    items += list(gas_items(scene))
     return Preflight(deployment.name, tuple(one.runbook.id for one in loaded), merged(items))
 
 
@@ -235,11 +237,17 @@ def contact_items(scene: Scene) -> Iterator[Item]:
 
 
 def outside_items(scene: Scene, environment: Environment) -> Iterator[Item]:
-    """The service and the gas of each chain on which something is contained or restored."""
+    """The service of each chain on which something is contained or restored."""
     for chain in dict.fromkeys(one.chain for one in scene.safes):
         seen = {one.name: scene.seen(one) for one in scene.safes if one.chain == chain}
         entry, number = scene.deployment.services.get(chain), scene.deployment.chains[chain].id
         yield from service_items(chain, number, entry, seen, environment)
+
+
+def gas_items(scene: Scene) -> Iterator[Item]:
+    """The gas of each chain on which something is contained or restored: after the steps, which say how much."""
+    for chain in dict.fromkeys(one.chain for one in scene.safes):
+        seen = {one.name: scene.seen(one) for one in scene.safes if one.chain == chain}
         name, reader = f"gas:{chain}", scene.reader(chain)
         if reader is None:
             yield waiting(name, scene.sites[chain].causes)
@@ -249,7 +257,8 @@ def outside_items(scene: Scene, environment: Environment) -> Iterator[Item]:
 
 def funds_item(reader: Reader, scene: Scene, safes: Mapping[str, SafeSeen]) -> Item:
     """The gas of one chain; raises Unread."""
-    return gas_item(reader, scene.deployment, [owner for one in safes.values() for owner in one.owners])
+    owners = [owner for one in safes.values() for owner in one.owners]
+    return gas_item(reader, scene.deployment, owners, scene.gas.get(reader.chain))
 
 
 def step_items(scene: Scene, items: Mapping[str, Item], progress: Progress) -> Iterator[Item]:
@@ -264,5 +273,6 @@ def step_items(scene: Scene, items: Mapping[str, Item], progress: Progress) -> I
             continue
         with progress(f"simulating {stage.step.id} at {stage.bound.market.name}"):
             made = rehearse(stage, reader, scene.snapshots[chain], items)
+            scene.gas.update({chain: max(scene.gas.get(chain, 0), made.gas)} if made.gas is not None else {})
             undo = undo_item(stage, made, reader)
         yield from (made.item, undo)

@@ -14,10 +14,13 @@ from incident_cli.flows.preflight.safe import SafeSeen
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.deployment import Deployment
 from incident_cli.runbook.load import LoadedRunbook
+from incident_cli.runbook.shipped import shipped_folder
+from incident_cli.text import plain
 from incident_cli.transport import Json, Request, RpcError
 from incident_cli.units import format_duration
 
-GAS = 500_000  # an execution of several calls in one batch, with room
+GAS = 500_000  # an execution of several calls in one batch, with room: where no simulation says
+GAS_FACTOR = 2  # what is done in the incident is never quite what was simulated today
 PRICE_FACTOR = 2  # an emergency is when everybody sends
 ETHER = 10**18
 
@@ -38,15 +41,20 @@ def contacts_item(name: str, seen: SafeSeen, deployment: Deployment, every_owner
     return ready(name, f"every owner can be reached: {words}")
 
 
-def gas_item(reader: Reader, deployment: Deployment, owners: Sequence[Address]) -> Item:
-    """Whether a broadcaster or an owner can pay an execution at twice the present gas price; raises Unread."""
+def gas_item(reader: Reader, deployment: Deployment, owners: Sequence[Address], used: int | None = None) -> Item:
+    """Whether a broadcaster or an owner can pay an execution at twice the present gas price; raises Unread.
+
+    `used` is the most gas that a simulated step used; twice as much is reckoned with, a constant where it is None.
+    """
+    gas = GAS if used is None else used * GAS_FACTOR
     named = {one.address: one.name for one in deployment.broadcasters if one.chain == reader.chain}
     accounts = list(dict.fromkeys((*named, *owners)))
     requests = [Request("eth_gasPrice"), *(Request("eth_getBalance", (one, "latest")) for one in accounts)]
     price, *balances = [number(one) for one in reader.endpoint.exchange(requests)]
-    needed = GAS * price * PRICE_FACTOR
+    needed = gas * price * PRICE_FACTOR
     able = [one for one, wei in zip(accounts, balances, strict=True) if wei >= needed]
-    words = f"{in_ether(needed)} ETH are needed for {GAS} gas at {PRICE_FACTOR} times {price} wei"
+    words = f"{in_ether(needed)} ETH are needed for {gas} gas at {PRICE_FACTOR} times {price} wei"
+    words += "" if used is None else f", {GAS_FACTOR} times what the largest step uses in the simulation"
     name = f"gas:{reader.chain}"
     if not able:
         fix = f"Fund one of {', '.join(accounts)}." if accounts else "Add broadcasters to the deployment."
@@ -67,6 +75,13 @@ def in_ether(wei: int) -> str:
     return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
 
 
+def rehearsal(loaded: LoadedRunbook) -> str:
+    """The command that drills a runbook: a shipped one in the embedded world, another on a fork of its own chain."""
+    if loaded.path.parent == shipped_folder():
+        return f"incident drill {loaded.runbook.id}"
+    return f"incident drill {plain(loaded.path, 200)} --deployment FILE --fork"
+
+
 def drill_item(loaded: LoadedRunbook, drilled: Mapping[str, datetime], now: datetime) -> Item:
     """When exactly this text was last drilled on this machine, held against how often it should be."""
     runbook = loaded.runbook
@@ -81,5 +96,5 @@ def drill_item(loaded: LoadedRunbook, drilled: Mapping[str, datetime], now: date
     if every is None:
         return ready(name, f"{when}; the runbook does not say how often (meta.drill_every)")
     if age is None or age > every:
-        return not_ready(name, f"{when}; a drill is due every {format_duration(every)}", f"incident drill {runbook.id}")
+        return not_ready(name, f"{when}; a drill is due every {format_duration(every)}", rehearsal(loaded))
     return ready(name, f"{when}; a drill is due every {format_duration(every)}")

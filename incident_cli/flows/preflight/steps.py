@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from incident_cli.errors import Unread
 from incident_cli.evm import ZERO, Snapshot, keccak
+from incident_cli.flows.guarding import demand
 from incident_cli.flows.preflight.ground import Pulled, Stage
 from incident_cli.flows.preflight.item import Item, judged, ready, unknown, waiting
 from incident_cli.flows.preflight.levers import ends_later
 from incident_cli.flows.preflight.safe import SafeSeen
-from incident_cli.flows.preparing import demand, draft
+from incident_cli.flows.preparing import draft
 from incident_cli.flows.proposal import PlannedCall, Wanted
 from incident_cli.flows.pulling import kept, planned_calls, standing_still
 from incident_cli.flows.reading import Reader
@@ -29,11 +30,12 @@ SALT = keccak(b"incident preflight")
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """A step's item, the plans that its undo is worked out from (none where it could not be planned), and the items
-    that it waits for."""
+    that it waits for. `gas` is what its simulated execution used, where that is known."""
 
     item: Item
     plans: tuple[Plan, ...] = ()
     causes: tuple[str, ...] = ()
+    gas: int | None = None
 
 
 def rehearse(stage: Stage, reader: Reader, snapshot: Snapshot, items: Mapping[str, Item]) -> Rehearsed:
@@ -46,13 +48,14 @@ def rehearse(stage: Stage, reader: Reader, snapshot: Snapshot, items: Mapping[st
     if causes := [*unfit(safe), *(one for lever in stage.pulled for one in missing_conditions(lever, items, snapshot))]:
         return Rehearsed(waiting(name, causes), (), tuple(causes))
     made: list[Plan] = []
+    spent: list[int] = []
 
     def look() -> Item:
         made.extend(plan(one.pull, snapshot) for one in stage.pulled)
-        return simulated(name, stage, reader, made, has_guard=safe.held("guard") != ZERO)
+        return simulated(name, stage, reader, made, spent, has_guard=safe.held("guard") != ZERO)
 
     item = judged(name, look)
-    return Rehearsed(item, tuple(made) if len(made) == len(stage.pulled) else ())
+    return Rehearsed(item, tuple(made) if len(made) == len(stage.pulled) else (), (), max(spent, default=None))
 
 
 def unfit(safe: SafeSeen) -> list[str]:
@@ -76,13 +79,19 @@ def missing_conditions(one: Pulled, items: Mapping[str, Item], snapshot: Snapsho
     return [] if ends_later(one, snapshot) else [one.id("role-expiry")]
 
 
-def simulated(name: str, stage: Stage, reader: Reader, plans: Sequence[Plan], *, has_guard: bool) -> Item:
-    """The item of a step that was planned; raises Refused where its effect is not the one stated."""
+def simulated(
+    name: str, stage: Stage, reader: Reader, plans: Sequence[Plan], spent: list[int], *, has_guard: bool
+) -> Item:
+    """The item of a step that was planned; raises Refused where its effect is not the one stated.
+
+    The gas that the simulation used is put into `spent`, where it is known.
+    """
     open_ = [one for one in plans if not one.satisfied]
     if not open_:
         return ready(name, "every call is already satisfied on chain: there is nothing to do")
     drafted = draft(reader, (), wanted_of(stage, reader, open_))  # pins have items of their own
     shown = drafted.proposal.simulation
+    spent += [] if shown.gas is None else [shown.gas]
     if shown.state != "passed":
         words = "; ".join(one.message for one in drafted.objections) or shown.reason
         return unknown(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from incident_cli.abi import parse_signature
 from incident_cli.chain.answers import decode_result, refused
 from incident_cli.chain.multicall import revert_reason
 from incident_cli.chain.simulated_block import Outcome, parse_outcome
-from incident_cli.evm import Address, Call, Missing, part_of, to_hex
+from incident_cli.evm import Address, Call, CallRead, Missing, keccak, part_of, to_hex
+from incident_cli.flows.guarding import demand
 from incident_cli.flows.preflight.ground import SAFE, Stage
 from incident_cli.flows.preflight.item import Item, judged, not_ready, ready, unknown, waiting
 from incident_cli.flows.preflight.steps import Rehearsed
 from incident_cli.flows.proposal import show
 from incident_cli.flows.reading import Reader
+from incident_cli.levers.delay import Delay
 from incident_cli.levers.expectation import Expectation, same
 from incident_cli.levers.lever import Plan, Undo
 from incident_cli.runbook.lint import bound_names
@@ -21,16 +24,25 @@ from incident_cli.runbook.model import RestoreStep
 from incident_cli.text import plain
 from incident_cli.transport import Json, Request, RpcError
 
-TIMELOCK = "timelock"
+TIMELOCK, PROPOSER = "timelock", "proposer"
+MIN_DELAY = parse_signature("getMinDelay() view returns (uint256)")
+SALT = keccak(b"incident preflight: the way back")
 NO_NODE = "Name a node that has eth_simulateV1."
 
 
 @dataclass(frozen=True, slots=True)
 class Undoer:
-    """Who undoes a lever: the account that makes the call, and in words."""
+    """Who undoes a lever: the account that makes the call, and in words. `proposer` is the Safe that schedules it,
+    where that account is a time-lock."""
 
     account: Address
     words: str
+    proposer: Address | None = None
+
+    def scheduling(self, undo: Undo, seconds: int, number: int) -> Call:
+        """What schedules an undo in the time-lock; equal calls are told apart by their number."""
+        delay = Delay("timelock", self.account, self.account, seconds)
+        return delay.schedule(undo.call, keccak(SALT + number.to_bytes(4)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +81,15 @@ def tried(name: str, stage: Stage, plans: Sequence[Plan], reader: Reader) -> Ite
         words = f"it is undone by {', '.join(strangers)}, which this deployment does not name: NOT simulated"
         return unknown(name, words, f"Add {strangers[0]} under `slots` in the deployment, or a restore step.")
     who = "; ".join(dict.fromkeys(one.words for _, undo in undos if (one := undoer(stage, undo)) is not None))
-    if any(one.delay for one in plans):
-        return ready(name, f"undone by {who}; not simulated: the step itself must be scheduled first")
-    problem = simulate_undo(stage, plans, reader)
+    is_later = any(one.delay for one in plans)
+    problem = simulate_undo(stage, plans, reader, is_later=is_later)
     if isinstance(problem, Missing):
         return unknown(name, f"undone by {who}; NOT simulated: {problem.reason}", NO_NODE)
     if problem:
         fix = "Find out who may undo it now, before it is done: look at `undo` and `restore`, and at the role."
         return not_ready(name, f"undone by {who}: {problem}", fix)
+    if is_later:
+        return ready(name, f"undone by {who}; not simulated: the step itself must be scheduled first")
     return ready(
         name, "; ".join(filter(None, (f"undone by {who}: tried behind the step, it puts back what stood", never)))
     )
@@ -95,19 +108,41 @@ def undoer(stage: Stage, undo: Undo) -> Undoer | None:
     if SAFE in addresses:
         return Undoer(addresses[SAFE], f"the Safe {slot} ({addresses[SAFE]}), its signatures not exercised")
     if TIMELOCK in addresses:
-        return Undoer(addresses[TIMELOCK], f"the time-lock {slot} ({addresses[TIMELOCK]}), its delay not exercised")
+        unnamed = "" if PROPOSER in addresses else ", and nobody named who may schedule in it"
+        words = f"the time-lock {slot} ({addresses[TIMELOCK]}), its delay not exercised{unnamed}"
+        return Undoer(addresses[TIMELOCK], words, addresses.get(PROPOSER))
     return None
 
 
-def simulate_undo(stage: Stage, plans: Sequence[Plan], reader: Reader) -> str | Missing:
-    """Nothing where the undo works behind the step; why it does not; Missing where it could not be tried."""
-    sent = [Sent(stage.safe.address, call, one.pull.label) for one in plans for call in one.calls]
-    expect: list[Expectation] = []
-    for one in reversed(plans):
-        who = undoer(stage, one.undo) if one.undo is not None else None
-        if one.undo is not None and who is not None:
-            sent.append(Sent(who.account, one.undo.call, f"the undo of {one.pull.label}"))
-            expect += one.undo.expect
+def simulate_undo(stage: Stage, plans: Sequence[Plan], reader: Reader, *, is_later: bool) -> str | Missing:
+    """Nothing where the undo works behind the step; why it does not; Missing where it could not be tried.
+
+    Where the step itself waits (`is_later`) only the scheduling of its undo is tried.
+    """
+    undos = [(one, one.undo, who) for one in reversed(plans) if one.undo and (who := undoer(stage, one.undo))]
+    made = [Sent(stage.safe.address, call, one.pull.label) for one in plans for call in one.calls]
+    scheduled = [sent for number, one in enumerate(undos) for sent in schedulings(*one, reader, number)]
+    undone = [Sent(who.account, undo.call, f"the undo of {one.pull.label}") for one, undo, who in undos]
+    expect = [] if is_later else [wish for _, undo, _ in undos for wish in undo.expect]
+    sent = scheduled if is_later else [*made, *scheduled, *undone]
+    return tried_in_a_block(stage, sent, expect, reader) if sent else ""
+
+
+def schedulings(one: Plan, undo: Undo, who: Undoer, reader: Reader, number: int) -> list[Sent]:
+    """What the time-lock's proposer sends first; nothing where no time-lock undoes. Raises Unread."""
+    if who.proposer is None:
+        return []
+    read = CallRead(who.account, MIN_DELAY, (), reader.chain)
+    seconds = demand("the time-lock's delay", reader.read([read]).value(read))
+    assert isinstance(seconds, int), "a delay is a number"
+    words = f"scheduling the undo of {one.pull.label} by the time-lock's proposer {who.proposer}, which needs PROPOSER_ROLE,"
+    return [Sent(who.proposer, who.scheduling(undo, seconds, number), words)]
+
+
+def tried_in_a_block(
+    stage: Stage, sent: Sequence[Sent], expect: Sequence[Expectation], reader: Reader
+) -> str | Missing:
+    """Nothing where every call succeeds and everything expected is seen behind them."""
     reads = [Sent(stage.safe.address, Call(one.read.to, one.read.signature, one.read.args), "") for one in expect]
     block: Json = {"calls": [one.to_json() for one in (*sent, *reads)]}
     (answer,) = reader.endpoint.exchange([Request("eth_simulateV1", ({"blockStateCalls": [block]}, "latest"))])
