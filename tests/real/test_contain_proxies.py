@@ -12,9 +12,11 @@ import pytest
 
 from incident_cli.errors import Refused
 from incident_cli.evm import Address, checksummed, keccak
+from incident_cli.flows.init_reading import read_ground
 from incident_cli.flows.pinning.look import look
 from incident_cli.flows.preflight.checklist import PreflightOrder, preflight
 from incident_cli.runbook.deployment import load_deployment
+from incident_cli.runbook.first_deployment import Where
 from tests.contracts.openzeppelin import BUILD
 from tests.contracts.packages import Packages
 from tests.contracts.solidity import artifact
@@ -202,3 +204,15 @@ def test_a_contract_that_names_several_is_never_the_same_as_one(site: Site) -> N
     assert "several" in preflight_of(here)[f"pin:{name}"]
     with pytest.raises(Refused, match="several"):
         states(here)
+
+
+@pytest.mark.parametrize("build", KINDS.values(), ids=KINDS)
+def test_what_init_reads_is_what_pin_pins(
+    site: Site, packages: Packages, build: Callable[[Site, Packages], Behind]
+) -> None:
+    here = build(site, packages).site
+    pin = next(one for one in load_deployment(here.deployment)[0].pins if one.address == here.market)
+    where = Where(here.anvil.chain_id, here.anvil.url)
+    seen = read_ground(where, here.council.address, {"vault": here.market}, {}).contracts["vault"]
+    assert (seen.codehash, seen.implementation) == (pin.codehash, pin.implementation)
+    assert seen.implementation_codehash == pin.implementation_codehash is not None

@@ -121,7 +121,7 @@ def test_a_proposer_without_the_role_is_not_ready(
 ) -> None:
     found = of(looked(open_market(place), wanted, STRANGER), "undo")
     assert found.status == "not-ready" and found.fix, found
-    assert f"the time-lock's proposer {STRANGER}" in found.detail and "scheduling" in found.detail
+    assert f"its proposer {STRANGER}, which needs PROPOSER_ROLE, fails" in found.detail
 
 
 def test_a_time_lock_that_is_none_is_not_ready(place: tuple[Site, OpenZeppelin]) -> None:

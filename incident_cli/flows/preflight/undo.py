@@ -135,7 +135,7 @@ def schedulings(one: Plan, undo: Undo, who: Undoer, reader: Reader, number: int)
     read = CallRead(who.account, MIN_DELAY, (), reader.chain)
     seconds = demand("the time-lock's delay", reader.read([read]).value(read))
     assert isinstance(seconds, int), "a delay is a number"
-    words = f"scheduling the undo of {one.pull.label} by the time-lock's proposer {who.proposer}, which needs PROPOSER_ROLE,"
+    words = f"scheduling the undo of {one.pull.label} by its proposer {who.proposer}, which needs PROPOSER_ROLE,"
     return [Sent(who.proposer, who.scheduling(undo, seconds, number), words)]
 
 
