@@ -146,7 +146,7 @@ class Node:
         if found != self._chain_id:
             raise Refused(
                 f"{self.name} serves the chain with id {found}, but {self._chain} has id {self._chain_id}",
-                "Correct the node or the chain id in the deployment.",
+                "Correct the node, or the chain id that was given for it.",
             )
         self._verified = True
 

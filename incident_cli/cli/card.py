@@ -40,6 +40,7 @@ def card_rows(card: Card) -> Iterator[Row]:
     for number, call in enumerate(card.calls, 1):
         yield from call_rows(f"call {number} of {len(card.calls)}", call)
     yield from labelled(
+        ("because", [card.because] if card.because else [], ""),
         ("dropped", card.dropped, "yellow"),
         ("meanwhile", card.blast, "yellow"),
         ("ends", card.lapses, "yellow"),

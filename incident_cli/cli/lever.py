@@ -40,7 +40,8 @@ Tokens = Annotated[Pairs, typer.Option("--token", metavar="SYMBOL=DECIMALS", hel
 
 @app.command("list", epilog=EXAMPLE, short_help="List every lever.")
 def list_(
-    protocol: Annotated[str | None, typer.Option(metavar="NAME", help="Only this protocol.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", metavar="NAME", help="Only this protocol.")] = None,
+    only: Annotated[str | None, typer.Argument(metavar="[PROTOCOL]", help="The same.")] = None,
     protocols: Folder = None,
     as_json: Json = False,
 ) -> None:
@@ -50,7 +51,7 @@ def list_(
     from incident_cli.document import WrongFile
     from incident_cli.flows.catalog.find import catalog_with, every_lever
 
-    found, wrong = every_lever(catalog_with(protocols), protocol)
+    found, wrong = every_lever(catalog_with(protocols), only or protocol)
     if as_json:
         levers, problems = [one.to_json() for one in found], wrong_object(wrong)
         print_json({"schema": "incident.lever-list/v1", "levers": levers, "problems": problems})

@@ -11,7 +11,8 @@ SCHEMA = "incident.open/v1"
 
 def show_open(as_json: bool) -> None:
     """List what is open; a journal that does not verify is always listed."""
-    found = [one for one in standings(settings.incident_home()) if one.is_open]
+    every = standings(settings.incident_home())
+    found = [one for one in every if one.is_open or (one.reminders and one.mode == "live")]
     if as_json:
         print_json({"schema": SCHEMA, "incidents": [as_object(one) for one in found]})
         return

@@ -201,7 +201,7 @@ class Asker:
 
     def read(self, prompt: Prompt) -> str:
         """One line from the terminal; where input has ended, that is `stop`."""
-        asked = "yes or no" if prompt.typed else LABELS[prompt.question]
+        asked = "yes or no" if prompt.typed and prompt.question == "yes-no" else LABELS[prompt.question]
         label = f"{asked}, ? for help:"
         try:
             return (read_plainly(label) if settings.is_plain() else read_edited(label)).strip()
@@ -241,7 +241,7 @@ class Asker:
     def yes_or_no(self, line: str) -> Reply | None:
         if line.lower() in YES:
             return Answer("yes")
-        return Answer("no") if line.lower() in NO else self.again("yes or no; Enter alone is no")
+        return Answer("no") if line.lower() in NO else self.again("yes or no")
 
     def again(self, text: str) -> Reply | None:
         """Say what is wrong; the question is asked again."""

@@ -14,7 +14,7 @@ from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.moments import lapse_words
-from incident_cli.flows.proposal import Override, Proposal, counted, prove
+from incident_cli.flows.proposal import Override, Proposal, counted, prove, show
 from incident_cli.flows.session import Session, SkipStep
 from incident_cli.incident.events import Event, Kind, block_from_json, block_to_json, last
 from incident_cli.levers.expectation import Expectation
@@ -47,6 +47,7 @@ class Draft:
     blast: tuple[str, ...] = ()
     lapses: tuple[tuple[str, CallRead], ...] = ()
     levers: list[dict[str, object]] = field(default_factory=list)
+    look_again: Callable[[], None] = lambda: None  # after the phrase: raises where something is not as it was shown
 
 
 def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
@@ -92,6 +93,8 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
     )
     if session.ask(leg.step, prompt) != made.phrase:
         raise Waiting("not confirmed: what was typed differs; nothing was signed or sent", "operator")
+    with session.screen.working("looking once more"):
+        made.look_again()
     leg_of(session, leg.step, leg.name).record(session, Kind.CONFIRMED, typed=made.phrase)
 
 
@@ -118,6 +121,7 @@ def card_of(session: Session, made: Draft) -> Card:
         agreed_by=("incident", "safe-eth-py", "the Safe itself"),
         simulation=simulation_words(simulation),
         simulated=simulation.state == "passed",
+        because=str(session.events[0].data.get("because", "")),
         overrides=[override_words(one) for one in proposal.overrides],
         blast=made.blast,
         lapses=[lapse_words(label, after.value(read)) for label, read in made.lapses],
@@ -164,8 +168,22 @@ def execute(session: Session, leg: Leg, evidence: Execution) -> None:
         raise
     submitted = leg.find(Kind.SUBMITTED)
     sent = submitted.data["transaction_hash"] if submitted else None
-    leg.record(session, Kind.EXECUTED, block, transaction_hash=sent)
+    stale = changed_before(session, leg, block)
+    leg.record(session, Kind.EXECUTED, block, transaction_hash=sent, stale=stale)
+    for words in stale:
+        session.screen.say(f"it was not what the plan recorded when it was executed: {words}", "bad")
     session.screen.say(f"executed in block {block.number}: {sent or leg.proposal['safe_tx_hash']}", "good")
+
+
+def changed_before(session: Session, leg: Leg, executed: Block) -> list[str]:
+    """Which recorded values did not stand any more just before the execution, in words; none where not known."""
+    recorded = [Expectation.from_json(one) for record in leg.plan.data["undo"] for one in record["expect"]]
+    parent = session.reader.parent_of(executed) if recorded else None
+    if parent is None:
+        return []
+    snapshot = session.reader.read_at([one.read for one in recorded], parent)
+    found = [(one, snapshot.value(one.read)) for one in recorded if one.judge(snapshot) is False]
+    return [f"{one.label} was {show(value)}, not {show(one.value)}" for one, value in found]
 
 
 def prove_leg(session: Session, leg: Leg) -> Block:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,8 +13,9 @@ from incident_cli.errors import NotProven, Refused, Unread, Waiting
 from incident_cli.evm import Block
 from incident_cli.flows.leg import Leg
 from incident_cli.flows.preparing import read_safe
+from incident_cli.flows.proposal import SafeState
 from incident_cli.flows.session import Session
-from incident_cli.incident.events import Kind, block_to_json
+from incident_cli.incident.events import Event, Kind, block_to_json
 from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.transaction import SafeTx
@@ -55,7 +57,7 @@ class FileDelivery:
             raise Replaced(f"the Safe {tx.safe} moved on to nonce {state.nonce} while {tx.nonce} was being confirmed")
         if state.nonce <= tx.nonce:
             self.export(session, leg)
-            raise self.waiting(proposal)
+            raise self.waiting(proposal, state)
         hash_ = proposal["safe_tx_hash"]
         endpoint, chain = session.reader.endpoint, session.reader.chain
         sent = find_execution(endpoint, chain, tx.safe, hash_, leg.planned_at.number)
@@ -89,28 +91,27 @@ class FileDelivery:
         name = f"{leg.proposal['safe_tx_hash']}.json"
         path = self.directory / name
         if path.exists():
-            self.require_same(path, leg)
+            self.require_same(path, session, leg)
         else:
             path = write_proposal(self.directory, name, document(session, leg))
         if leg.find(Kind.EXPORTED) is None:
             leg.record(session, Kind.EXPORTED, path=str(path))
         session.screen.say(f"proposal written: {path}", "good")
 
-    def require_same(self, path: Path, leg: Leg) -> None:
-        """Raise Refused where the file's transaction is not the one that was confirmed."""
-        found = read_json(path, FILE_CAP)
-        if not isinstance(found, dict) or found.get("safe_tx") != leg.proposal["safe_tx"]:
+    def require_same(self, path: Path, session: Session, leg: Leg) -> None:
+        """Raise Refused where the file is not what was written when it was confirmed, whichever version wrote it."""
+        found, wanted = read_json(path, FILE_CAP), json.loads(json.dumps(document(session, leg)))
+        if not isinstance(found, dict) or {**found, "version": ""} != {**wanted, "version": ""}:
             raise Refused(
-                f"{path} does not hold the transaction that was confirmed: somebody changed it",
+                f"{path} does not hold what was confirmed: somebody changed it",
                 "sign nothing in it; move it away, find out who did, then resume: it is written again",
             )
 
-    def waiting(self, proposal: dict[str, Any]) -> Waiting:
-        """Owners must sign; the message says how many and where the file is."""
-        safe = proposal["safe"]
+    def waiting(self, proposal: dict[str, Any], safe: SafeState) -> Waiting:
+        """Owners must sign; the message says how many now and where the file is."""
         return Waiting(
-            f"the proposal {proposal['safe_tx_hash']} waits for {safe['threshold']} of {len(safe['owners'])} owners "
-            f"of {safe['address']}",
+            f"the proposal {proposal['safe_tx_hash']} waits for {safe.threshold} of {len(safe.owners)} owners "
+            f"of {safe.address}",
             "signatures",
             f"owners sign {self.directory / (proposal['safe_tx_hash'] + '.json')}",
         )
@@ -118,8 +119,8 @@ class FileDelivery:
 
 def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | None:
     """The way back of a contain step from the values recorded before it; None where there is none."""
-    plans = [one for one in session.events if one.kind is Kind.PLANNED and one.step == step.id]
-    undo = [record for plan in plans if plan.attempt == session.attempt for record in plan.data["undo"]]
+    plans = executed_plans(session.events, step.id)
+    undo = {record["label"]: record for plan in plans for record in plan.data["undo"]}
     if not undo:
         return None
     return {
@@ -127,10 +128,22 @@ def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | 
         "incident": session.recorder.incident,
         "step": step.id,
         "market": session.bound.market.name,
-        "calls": [in_order(one) for one in reversed(undo)],
+        "calls": [in_order(one) for one in reversed(undo.values())],
         "reopening": str(plans[-1].data["reopening"]),
         "version": __version__,
     }
+
+
+def executed_plans(events: Sequence[Event], step: str) -> list[Event]:
+    """The plans of a step that were executed and undo something, oldest first."""
+    plan: Event | None = None
+    found: list[Event] = []
+    for event in (one for one in events if one.step == step):
+        if event.kind is Kind.PLANNED:
+            plan = event
+        elif event.kind is Kind.EXECUTED and plan is not None and plan.data["undo"]:
+            found.append(plan)
+    return found
 
 
 def document(session: Session, leg: Leg) -> dict[str, Any]:

@@ -117,6 +117,7 @@ class Card:
     unchanged: Sequence[str]
     reopening: str
     simulated: bool = True
+    because: str = ""
     overrides: Sequence[str] = ()
     blast: Sequence[str] = ()
     lapses: Sequence[str] = ()

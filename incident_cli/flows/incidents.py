@@ -144,14 +144,36 @@ def standing(directory: Path) -> Standing:
 
 def reminders_of(events: Sequence[Event]) -> Iterator[str]:
     """When what was contained ends by itself, and until when it may last, unless it was opened again since."""
-    proven = last(events, Kind.PROVEN)
-    if proven is None or proven.data.get("leg") != "contain":
-        return
-    for lapse in proven.data.get("lapses", ()):
-        yield plain(f"the containment ends {lapse_words(lapse['label'], lapse['at'])}")
-    due = proven.data.get("due")
-    if isinstance(due, int):
-        yield f"it may last until {moment(due)} by the deployment's authority: reopen it, or have that changed"
+    standing, waiting = outstanding(events)
+    for proven in standing:
+        for lapse in proven.data.get("lapses", ()):
+            yield plain(f"the containment ends {lapse_words(lapse['label'], lapse['at'])}")
+        due = proven.data.get("due")
+        if isinstance(due, int):
+            yield f"it may last until {moment(due)} by the deployment's authority: reopen it, or have that changed"
+    if waiting:
+        yield plain(
+            f"what step {waiting} scheduled was not executed: whoever may can still do so; cancel it, or resume"
+        )
+
+
+def outstanding(events: Sequence[Event]) -> tuple[list[Event], str]:
+    """The proofs of what is contained and was not opened again, and the step whose scheduled operations still wait."""
+    standing: list[Event] = []
+    plans: dict[tuple[object, object], Event] = {}
+    waiting = ""
+    for event in events:
+        leg = event.data.get("leg")
+        if event.kind is Kind.PLANNED:
+            plans[event.step, leg] = event
+        elif event.kind is Kind.EXECUTED:
+            waiting = event.step or "" if leg == "schedule" else ""
+        elif event.kind is Kind.PROVEN and (event.step, leg) in plans:
+            if plans[event.step, leg].data.get("levers"):
+                standing.append(event)
+            elif leg in ("restore", "execute"):
+                standing = []
+    return standing, waiting
 
 
 def present_step(events: Sequence[Event]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from incident_cli.errors import IncidentError
-from incident_cli.flows.recorder import FORK
+from incident_cli.flows.recorder import LIVE
 from incident_cli.incident.events import Event, Kind, event_of
 from incident_cli.journal.store import list_journals, read
 from incident_cli.levers.authority import LastPull
+from incident_cli.text import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,41 +22,61 @@ class Puller:
     chain_id: int
 
 
-def last_pull(home: Path, mode: str, label: str, by: Puller) -> LastPull | None:
-    """The latest executed pull of that lever with the same arguments through that Safe; None where none is recorded.
+@dataclass(slots=True)
+class PastPulls:
+    """The incidents of a home as their journals have them. `unread` names one that does not verify.
 
-    A journal that does not verify says nothing here: it is shown as broken by bare `incident`. On a fork there is none:
-    what was pulled on another fork never happened on this one.
+    A rehearsal knows only itself: what was pulled in another drill, on another chain of its own, never happened here.
     """
-    if mode == FORK:
-        return None
-    found = [one for directory in list_journals(home) for one in pulls_in(directory, mode, label, by)]
-    return max(found, key=lambda one: one.timestamp, default=None)
 
+    own: Path
+    mode: str
+    unread: str = ""
 
-def pulls_in(directory: Path, mode: str, label: str, by: Puller) -> list[LastPull]:
-    """The executed pulls of one journal."""
-    try:
-        journal = read(directory)
-        bodies = [record.body or {} for record in journal.records] if journal.valid else []
-        if not bodies or bodies[0].get("mode") != mode:
+    def last(self, to: str, data: str, by: Puller) -> LastPull | None:
+        """The latest time that this call was executed, or exported for signatures by another incident and not executed
+        yet, through that Safe; None where none is recorded."""
+        directories = list_journals(self.own.parent) if self.mode == LIVE else [self.own]
+        found = [one for directory in directories for one in self.within(directory, to, data, by)]
+        return max(found, key=lambda one: one.timestamp, default=None)
+
+    def within(self, directory: Path, to: str, data: str, by: Puller) -> list[LastPull]:
+        """The pulls of one journal; one that does not verify is remembered."""
+        try:
+            journal = read(directory)
+            bodies = [record.body or {} for record in journal.records]
+            if bodies and bodies[0].get("mode") != self.mode:
+                return []
+            if not journal.valid or not bodies:
+                raise ValueError("it does not verify")
+            events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
+            found = list(pulled(events, to, data, by, directory != self.own))
+        except (IncidentError, OSError, ValueError, LookupError, TypeError, AttributeError):
+            self.unread = plain(directory.name, 120)
             return []
-        events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
-    except (IncidentError, OSError, ValueError, LookupError, TypeError, AttributeError):
-        return []
-    return [LastPull(timestamp, directory.name) for timestamp in executed(events, label, by)]
+        return [LastPull(one, directory.name) for one in found]
 
 
-def executed(events: list[Event], label: str, by: Puller) -> list[int]:
-    """The block times at which a plan with that lever was executed."""
+def pulled(events: Sequence[Event], to: str, data: str, by: Puller, is_other: bool) -> Iterator[int]:
+    """The block times at which a plan with that call was executed; of another incident also exported and left open."""
     planned: Event | None = None
-    found: list[int] = []
+    out: int | None = None
     for event in events:
         if event.kind is Kind.PLANNED:
-            planned = event
-        elif event.kind is Kind.EXECUTED and planned is not None and event.block is not None:
-            labels = [one["label"] for one in planned.data.get("levers", ())]
-            tx = planned.data["proposal"]["safe_tx"]
-            if label in labels and (tx["safe"], tx["chainId"]) == (by.safe, by.chain_id):
-                found.append(event.block.timestamp)
-    return found
+            planned = event if makes(event, to, data, by) else None
+        elif planned is None or event.block is None:
+            continue
+        elif event.kind is Kind.EXPORTED:
+            out = event.block.timestamp
+        elif event.kind is Kind.EXECUTED:
+            out = None
+            yield event.block.timestamp
+    if is_other and out is not None:
+        yield out
+
+
+def makes(plan: Event, to: str, data: str, by: Puller) -> bool:
+    """Whether a plan brings that call about, through that Safe."""
+    calls = [(one.get("to"), one.get("data")) for one in plan.data.get("levers", ())]
+    tx = plan.data["proposal"]["safe_tx"]
+    return (to, data) in calls and (tx["safe"], tx["chainId"]) == (by.safe, by.chain_id)

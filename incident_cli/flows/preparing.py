@@ -77,8 +77,22 @@ def draft(reader: Reader, pins: Pins, wanted: Wanted, tokens: Mapping[str, Addre
     trial = trial_of(state, tx, hashes)
     simulation = rehearsed(reader, trial, wanted, guarded)
     objections += judge_simulation(simulation, trial, wanted, guarded)
-    proposal = Proposal(state, tx, hashes, wanted.calls, wanted.expect, wanted.unchanged, simulation, guarded=guarded)
-    return Drafted(proposal, tuple(objections))
+    shown = (wanted.calls, wanted.expect, wanted.unchanged, simulation)
+    return Drafted(Proposal(state, tx, hashes, *shown, writes=wanted.writes, guarded=guarded), tuple(objections))
+
+
+def recheck(session: Session, wanted: Wanted, proposal: Proposal) -> None:
+    """Once more what `prepare` did, after people took their time; raises Refused for what stands against it now and was
+    not overruled. Where nothing could be simulated there is nothing to compare with."""
+    if proposal.simulation.state != "passed":
+        return
+    tokens = tokens_of(session.bound.deployment, session.reader.chain)
+    again = draft(session.reader, session.bound.deployment.pins, wanted, tokens)
+    known = {(one.code, one.message) for one in proposal.overrides}
+    new = [one for one in again.objections if (one.code, one.message) not in known and one not in wanted.objections]
+    if new:
+        words = "; ".join(f"{one.code}: {one.message}" for one in new)
+        raise Refused(f"since it was shown: {words}", "nothing was confirmed; resume to look at it as it is now")
 
 
 def touched(wanted: Wanted) -> tuple[Address, ...]:

@@ -120,6 +120,7 @@ class Proposal:
     unchanged: tuple[Expectation, ...]
     simulation: Simulation
     overrides: tuple[Override, ...] = ()
+    writes: tuple[Address, ...] = ()
     guarded: tuple[Expectation, ...] = ()  # who controls the Safe, and what it holds: never changed by a proposal
 
     def to_json(self) -> dict[str, Any]:
@@ -148,6 +149,7 @@ class Proposal:
             "expect": [one.to_json() for one in self.expect],
             "unchanged": [one.to_json() for one in self.unchanged],
             "guarded": [one.to_json() for one in self.guarded],
+            "writes": list(self.writes),
         }
 
 

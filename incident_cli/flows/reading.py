@@ -9,7 +9,7 @@ from types import MappingProxyType
 from incident_cli.chain.blocks import block_of, hashes_at
 from incident_cli.chain.nodes import ROUND_SECONDS, ChainNodes
 from incident_cli.chain.survey import survey
-from incident_cli.errors import Unread
+from incident_cli.errors import Refused, Unread
 from incident_cli.evm import ZERO as ANY_ADDRESS
 from incident_cli.evm import Block, CodeRead, Missing, Read, Snapshot, past
 from incident_cli.transport import Deadline, Endpoint
@@ -86,6 +86,13 @@ class Reader:
     def block(self, wanted: int | str) -> Block:
         """The block of a number, or of a hash (lower case), as a quorum has it; raises Unread where none does."""
         return block_of(self.nodes, wanted, self.seconds())
+
+    def parent_of(self, block: Block) -> Block | None:
+        """The block before; None where no quorum has it."""
+        try:
+            return self.block(block.number - 1)
+        except (Unread, Refused):
+            return None
 
     def hashes_at(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """The hash of the incident's own chain at each number; numbers that a quorum does not have are left out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -17,8 +17,11 @@ from incident_cli.runbook.model import ContainStep, RestoreStep
 from incident_cli.units import DURATION, format_duration, parse_duration
 
 
-def reopening_of(session: Session, step: ContainStep, irreversible: bool) -> str:
-    """One sentence for the confirmation: the earliest reopening and who may do it."""
+def reopening_of(session: Session, step: ContainStep, irreversible: bool, waits: tuple[int, int] = (0, 0)) -> str:
+    """One sentence for the confirmation: the earliest reopening and who may do it.
+
+    `waits`: seconds until the effect itself, and those that whoever pulled it waits to undo it.
+    """
     if irreversible:
         return "NEVER: at least one of these calls cannot be undone by anyone."
     restore = next(
@@ -29,15 +32,23 @@ def reopening_of(session: Session, step: ContainStep, irreversible: bool) -> str
     slot = session.bound.slots[restore.by]
     condition = f", once {restore.requires.source}" if restore.requires else ""
     quiet = quiet_seconds(restore.requires.tree, session.bound.scope) if restore.requires else 0
+    until, back = waits
+    spans = [(until, "until it holds"), (quiet, "quiet")]
     if slot.protocol.protocol != "timelock":
-        when = not_before(session, quiet, f"{format_duration(quiet)} quiet") if quiet else "At once"
+        spans.append((back, "delay of its own"))
+        when = moment_after(session, spans) if any(one for one, _ in spans) else "At once"
         return f"{when}, by the Safe {slot.addresses['safe']}{condition}."
-    delay = delay_of(session, slot)
-    parts = [*([f"{format_duration(quiet)} quiet"] if quiet else []), f"{format_duration(delay)} time-lock"]
+    spans.append((delay_of(session, slot), "time-lock"))
     return (
-        f"{not_before(session, quiet + delay, ' and '.join(parts))}{condition}; "
+        f"{moment_after(session, spans)}{condition}; "
         f"only the Safe {slot.addresses['proposer']} may schedule it, through {slot.addresses['timelock']}."
     )
+
+
+def moment_after(session: Session, spans: Sequence[tuple[int, str]]) -> str:
+    """The earliest moment after all of these (seconds and what for), with those that are any time at all."""
+    words = [f"{format_duration(one)} {what}" for one, what in spans if one or what == "time-lock"]
+    return not_before(session, sum(one for one, _ in spans), " and ".join(words))
 
 
 def not_before(session: Session, seconds: int, why: str) -> str:

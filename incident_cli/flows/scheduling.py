@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from incident_cli.errors import Waiting
 from incident_cli.evm import Call, CallRead, Missing
+from incident_cli.flows.delivery import Replaced
+from incident_cli.flows.desk import Prompt
 from incident_cli.flows.guarding import demand
 from incident_cli.flows.proposal import PlannedCall
 from incident_cli.flows.session import Session
 from incident_cli.levers.delay import DONE_TIMESTAMP, Delay
 from incident_cli.levers.expectation import Expectation
+from incident_cli.runbook.model import Step
 from incident_cli.units import format_duration
 
 SAMPLE_SECONDS = 120
-LOCKS = {"timelock": "time-lock", "access_manager": "access manager"}
+ANEW = "again"
+GONE = (
+    ("stop", "leave the incident here; it can be resumed"),
+    (ANEW, "schedule it anew: it waits its whole delay again"),
+)
+GONE_HELP = "Find out who cancelled it before it is scheduled again: they may do it once more."
+
+
+def ask_whether_anew(session: Session, step: Step, words: str) -> None:
+    """What was scheduled is gone: the operator decides. Raises Waiting, or Replaced to schedule it anew."""
+    prompt = Prompt(step.id, "choice", f"{words[0].upper()}{words[1:]}. What now?", choices=GONE, help=GONE_HELP)
+    if session.ask(step, prompt) != ANEW:
+        raise Waiting(f"{words}; nothing is done by it", "operator")
+    raise Replaced(words)
 
 
 def schedule_call(delay: Delay, planned: PlannedCall, salt: bytes) -> PlannedCall:

@@ -52,6 +52,10 @@ class SeriesReader(Reader):
         self.changed: dict[Key, list[tuple[int, object]]] = {}
         self.standing = standing(bound)
 
+    def parent_of(self, block: Block) -> Block | None:
+        """None: series are not executed on."""
+        return None
+
     def hashes_at(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """None: nothing is ever reorganised here."""
         return {}

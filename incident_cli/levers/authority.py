@@ -57,8 +57,8 @@ def cooling(grant: Grant | None, cancels: bool, last: LastPull | None, now: int)
     """Why a pull comes too soon after the last, or None. Cancelling something hostile never waits."""
     if grant is None or cancels or last is None or now - last.timestamp >= grant.cooldown:
         return None
-    ago = format_duration(max(now - last.timestamp, 0))
-    return f"it was pulled {ago} before, in {last.incident}; the cooldown is {format_duration(grant.cooldown)}"
+    when = f"{format_duration(now - last.timestamp)} before" if now >= last.timestamp else "after the block shown here"
+    return f"it was pulled {when}, in {last.incident}; the cooldown is {format_duration(grant.cooldown)}"
 
 
 def due(grant: Grant | None, executed: int) -> int | None:

@@ -79,7 +79,8 @@ class Delay:
 
     def scheduled(self, call: Call, salt: bytes, count: int) -> Expectation:
         """What scheduling it must bring about, where the counter now stands at `count`."""
-        wanted, words = (WAITING, f"state ({STATE_WORDS})") if self.road == "timelock" else (count + 1, "schedulings")
+        state = WAITING if self.seconds else READY
+        wanted, words = (state, f"state ({STATE_WORDS})") if self.road == "timelock" else (count + 1, "schedulings")
         shown = f"{words} of operation 0x{self.operation(call, salt).hex()} at {self.at}"
         return Expectation(shown, self.counter(call, salt), wanted)
 
@@ -99,13 +100,16 @@ def operation_states(name: str, timelock: Address, ids: list[bytes], state: int,
 
 
 def delay_of(pull: Pull, standing: Standing, declared: DelayDefinition | None) -> Delay | None:
-    """A declared delay as it is now, or None where the call is made at once; raises Refused where it is no duration."""
+    """A declared delay as it is now, or None where the call is made at once; raises Refused where it is no duration.
+
+    A time-lock is gone through whatever its delay: the contract obeys nobody else.
+    """
     if declared is None or declared.on is None or declared.seconds is None:
         return None
     seconds = standing.formula(declared.seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
         raise Refused(f"{declared.seconds.source!r} is no delay in seconds", "correct the protocol file")
-    if seconds == 0:
-        return None
     road: Road = "timelock" if declared.road == "timelock" else "access_manager"
+    if seconds == 0 and road == "access_manager":
+        return None
     return Delay(road, pull.slot.addresses[declared.on], pull.by, seconds, pull.slot.chain)

@@ -39,7 +39,8 @@ class Catalog:
 
     def names(self) -> list[str]:
         """Every protocol that has a file."""
-        return sorted({path.stem for folder in self.folders for path in folder.glob("*.yaml")})
+        found = (path for folder in self.folders for path in folder.glob("*.yaml"))
+        return sorted({path.stem for path in found if path.is_file()})
 
 
 def catalog_beside(runbook: Path | None) -> Catalog:

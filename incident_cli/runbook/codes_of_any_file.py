@@ -35,6 +35,11 @@ CODES: tuple[Code, ...] = (
         'call: "paused(bytes32 market) returns (bool)"',
     ),
     Code(
+        "duplicate-grant",
+        "a deployment's authority grants one lever to one Safe twice",
+        "With two grants nobody could say which severity and which cooldown hold.",
+    ),
+    Code(
         "bad-injection",
         "an injection of a fork drill does not fit the deployment: no such slot, read, value or chain",
         "What a fork drill puts into the copied chain is held against the protocol file and the deployment before "

@@ -267,6 +267,20 @@ def authority_exists(deployment: Deployment, document: Document) -> None:
         for name in (entry.by, *(one.partition(".")[0] for one in entry.levers)):
             if name not in slots:
                 document.wrong(entry.place, "unknown-slot", f"{name!r} is no slot of this deployment")
+    granted_once(deployment, document)
+
+
+def granted_once(deployment: Deployment, document: Document) -> None:
+    """One grant for each lever of a Safe, whatever its slots are called: with two, nobody could say which one holds."""
+    seen: dict[tuple[object, str], GrantEntry] = {}
+    for entry in deployment.authority:
+        named = deployment.slots.get(entry.by)
+        safe: object = entry.by if named is None else (named.chain, tuple(sorted(named.addresses.items())))
+        for lever in entry.levers:
+            first = seen.setdefault((safe, lever), entry)
+            if first is not entry or entry.levers.count(lever) > 1:
+                message = f"{lever} is granted to this Safe twice ({first.by} and {entry.by})"
+                document.wrong(entry.place, "duplicate-grant", message, "one grant for each lever of a Safe")
 
 
 def markets_differ(deployment: Deployment, document: Document) -> None:

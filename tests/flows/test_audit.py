@@ -73,6 +73,10 @@ class LiveRecorder:
     mode: str
     clock: StandingClock = field(default_factory=StandingClock)
 
+    @property
+    def is_rehearsal(self) -> bool:
+        return self.mode != "live"
+
 
 @pytest.mark.parametrize(
     ("mode", "age", "believed"),

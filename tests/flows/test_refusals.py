@@ -143,9 +143,9 @@ def test_a_market_paused_by_others_before_signing_is_refused_and_then_found_sati
 
     drill = begun(tmp_path, answerer=Scripted({"pause": [paused_meanwhile]}))
     governance_schedules(drill.live, pause_data(drill.live.world, "ETH-USD"))
-    problem = stopped(drill, Refused)
-    assert "GS013" in problem.message
-    assert not of_kind(drill, Kind.SUBMIT_INTENDED)
+    problem = stopped(drill, Waiting)
+    assert "what stands on chain changed while you were asked" in problem.message
+    assert not of_kind(drill, Kind.CONFIRMED) and not of_kind(drill, Kind.SUBMIT_INTENDED)
     again = resumed(drill, tmp_path)
     plan = [event for event in of_kind(again, Kind.PLANNED) if event.step == "pause"][-1]
     assert any("pause_market" in one for one in plan.data["dropped"])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from incident_cli.errors import Misused, Refused
+from incident_cli.errors import Misused, NotProven, Refused
 from incident_cli.evm import hex_bytes
 from incident_cli.flows import incidents
-from incident_cli.flows.desk import Stop
+from incident_cli.flows.desk import Prompt, Stop
 from incident_cli.flows.moments import moment
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
@@ -20,7 +21,7 @@ from tests.cli.command import incidents as begun
 from tests.cli.command import run
 from tests.contracts.misbehaviour import compiled
 from tests.contracts.packages import Packages
-from tests.fakes.desk import Scripted
+from tests.fakes.desk import RecordingScreen, Scripted
 from tests.real.containing import (
     BECAUSE,
     BTC,
@@ -78,6 +79,7 @@ def test_the_proposal_is_what_was_ordered_and_says_why(site: Site) -> None:
     assert shown.unchanged == [
         "exchange.paused(BTC-USD) = false",
         f"exchange.guardian() = {site.council.address}",
+        "the Safe's owners, threshold, modules, singleton, guard, module guard and fallback handler",
     ]
 
 
@@ -95,7 +97,7 @@ def test_the_whole_execution_is_simulated_and_what_was_taken_as_given_is_said(si
 def test_executed_by_the_owners_it_is_proven_at_its_block(site: Site) -> None:
     _, document = waits(site.begin())
     sent = site.sign(document)
-    site.council.execute(site.call(SET_PAUSED, hex_bytes(ETH), False))  # later: what ours did stays proven
+    site.anvil.mine(3)
     session = site.take_up(Scripted({"mended": [Stop()]}))
     stops(session)
     (proven,) = events(session, Kind.PROVEN)
@@ -103,6 +105,57 @@ def test_executed_by_the_owners_it_is_proven_at_its_block(site: Site) -> None:
     assert proven.data["proof_block"]["hash"] == receipt["blockHash"]
     assert outcome(session) == "contained"
     assert read(session.recorder.directory).valid
+
+
+def test_what_was_reversed_since_is_not_called_contained_and_may_be_contained_again(site: Site) -> None:
+    _, document = waits(site.begin())
+    site.sign(document)
+    site.council.execute(site.call(SET_PAUSED, hex_bytes(ETH), False))
+    session = site.take_up(Scripted({"contain": ["stop"]}))
+    with pytest.raises(NotProven, match=r"paused\(ETH-USD\) is false, not true"):
+        walk(session)
+    session.recorder.journal.close()
+    assert outcome(session) != "contained"
+    _, anew = waits(site.take_up(Scripted({"contain": ["again"]})))
+    site.sign(anew)
+    session = site.take_up(Scripted({"mended": [Stop()]}))
+    stops(session)
+    assert outcome(session) == "contained" and site.paused()
+
+
+def test_what_changed_while_the_phrase_was_typed_is_not_confirmed(site: Site) -> None:
+    def loses_its_role(prompt: Prompt) -> str:
+        site.govern("appoint(address guardian)", STRANGER)
+        return prompt.phrase
+
+    session = site.begin(answerer=Scripted({"contain": [loses_its_role]}))
+    assert "does not hold the role" in refused(session)
+    assert not events(session, Kind.CONFIRMED)
+
+
+def test_a_file_that_says_something_else_than_was_confirmed_stops_it(site: Site) -> None:
+    session, document = waits(site.begin())
+    path = next((session.recorder.directory / "proposals").glob("0x*.json"))
+    path.chmod(0o600)
+    path.write_text(json.dumps({**document, "because": "another reason"}))
+    session = site.take_up()
+    with pytest.raises(Refused, match="does not hold what was confirmed"):
+        walk(session)
+    session.recorder.journal.close()
+
+
+def test_what_changed_between_plan_and_execution_is_said_and_not_put_back(site: Site) -> None:
+    site.anvil.transact(site.council.address, site.market, "set_limit(uint256 limit)", 100)
+    _, document = waits(site.begin(site.order("exchange.tighten", most="50")))
+    site.anvil.transact(site.council.address, site.market, "set_limit(uint256 limit)", 10)
+    site.sign(document)
+    session = site.take_up(Scripted({"mended": [Stop()]}))
+    stops(session)
+    (executed,) = events(session, Kind.EXECUTED)
+    assert executed.data["stale"] == ["exchange.limit() was 10, not 100"]
+    screen = session.screen
+    assert isinstance(screen, RecordingScreen)
+    assert any("was 10, not 100" in line for line in screen.lines)
 
 
 def test_an_execution_that_did_something_else_contains_nothing(site: Site) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from incident_cli.errors import Misused
-from incident_cli.evm import hex_bytes
+from incident_cli.evm import hex_bytes, to_hex
 from incident_cli.flows import incidents
 from incident_cli.flows.break_glass import GlassOrder
 from incident_cli.flows.desk import Stop
 from incident_cli.flows.moments import moment
-from incident_cli.flows.past_pulls import Puller, last_pull
+from incident_cli.flows.past_pulls import PastPulls, Puller
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
@@ -171,19 +171,31 @@ def test_another_market_and_another_safe_are_not_held_up(site: Site) -> None:
 
 def test_the_same_address_on_another_chain_is_another_safe(site: Site) -> None:
     by = Puller(site.council.address, site.anvil.chain_id)
-    label = "exchange.pause(market = ETH-USD)"
+    call = site.call("set_paused(bytes32 market, bool paused)", hex_bytes(ETH), True)
     session = site.contained()
-    found = last_pull(site.home, "live", label, by)
+    past = PastPulls(site.home / "another", "live")
+    found = past.last(call.to, to_hex(call.data), by)
     (executed,) = events(session, Kind.EXECUTED)
     assert found is not None and executed.block is not None
     assert (found.timestamp, found.incident) == (executed.block.timestamp, session.recorder.incident)
-    assert last_pull(site.home, "live", label, replace(by, chain_id=1)) is None
+    assert past.last(call.to, to_hex(call.data), replace(by, chain_id=1)) is None
+    assert past.last(site.council.address, to_hex(call.data), by) is None
 
 
-def test_what_was_only_proposed_is_no_pull(site: Site) -> None:
+def test_what_another_incident_has_out_for_signatures_holds_up_too(site: Site) -> None:
     site = granting(site, "pause", cooldown="1h")
     waits(site.begin())
-    assert objections(site) == []
+    (words,) = objections(site, answerer=overruling(ANN, BEN))
+    assert "the cooldown is 1h" in words
+
+
+def test_a_journal_that_does_not_verify_is_not_taken_for_no_pull(site: Site) -> None:
+    site = granting(site, "pause", cooldown="1h")
+    session = pulled_once(site)
+    path = session.recorder.directory / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"executed", b"exacuted", 1))
+    (words,) = objections(site, answerer=overruling(ANN, BEN))
+    assert "does not verify" in words
 
 
 @pytest.mark.parametrize("again", ["5", "6"])

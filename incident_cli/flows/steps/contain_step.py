@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from incident_cli.errors import Refused, Unread, Waiting
-from incident_cli.evm import Block, CallRead, keccak
+from incident_cli.errors import NotProven, Refused, Unread, Waiting
+from incident_cli.evm import Block, CallRead, keccak, to_hex
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
 from incident_cli.flows.moments import moment
 from incident_cli.flows.overruling import go_on_with_fewer
-from incident_cli.flows.past_pulls import Puller, last_pull
-from incident_cli.flows.preparing import Preparer, prepare
-from incident_cli.flows.proposal import Objection, PlannedCall, Wanted
+from incident_cli.flows.past_pulls import PastPulls, Puller
+from incident_cli.flows.preparing import Preparer, prepare, recheck
+from incident_cli.flows.proposal import Objection, PlannedCall, Proposal, Wanted, prove
 from incident_cli.flows.pulling import (
     blast_words,
     grant_of,
@@ -27,6 +27,8 @@ from incident_cli.flows.pulling import (
 )
 from incident_cli.flows.reopening import reopening_of
 from incident_cli.flows.scheduling import (
+    ANEW,
+    ask_whether_anew,
     execute_call,
     ready_times,
     schedule_call,
@@ -38,6 +40,7 @@ from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.events import Event, Kind, Outcome
 from incident_cli.levers.authority import cooling
 from incident_cli.levers.delay import DONE_TIMESTAMP
+from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan
 from incident_cli.runbook.lint import bound_names
 from incident_cli.runbook.model import ContainStep, Step
@@ -51,12 +54,10 @@ CHANGED = (
     ("back", "go back to the step before, to compare the new value first"),
 )
 CHANGED_HELP = "Nothing was proposed, neither for the one nor for the other. `back` again goes further back."
-ANEW = "again"
-GONE = (
+REVERSED = (
     ("stop", "leave the incident here; it can be resumed"),
-    (ANEW, "schedule it anew: it waits its whole delay again"),
+    (ANEW, "begin this step again: what does not stand is proposed again"),
 )
-GONE_HELP = "Find out who cancelled it before it is scheduled again: they may do it once more."
 CHOICES = (
     ("stop", "leave the incident here; it can be resumed"),
     ("on", "contain all the same"),
@@ -86,8 +87,26 @@ def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
     if proof is None:
         session.screen.say("the chain shows every effect: others brought it about while it had to wait", "good")
         return Ended(Outcome.SATISFIED, data={"bound": bound_values(session, step)})
+    require_standing(session, step)
     bound = leg_of(session, step, LEG).plan.data.get("bound", {})
     return Ended(Outcome.DONE, proof=proof, data={"bound": bound})
+
+
+def require_standing(session: Session, step: ContainStep) -> None:
+    """What the step's executed proposals brought about must still stand at the head, where the step itself says
+    contained or took its time: others may have reversed it since. Raises NotProven, Waiting or Replaced."""
+    legs = [leg_of(session, step, name) for name in (SCHEDULE_LEG, LEG)]
+    done = [one for one in legs if one.find(Kind.EXECUTED) and one.plan.data.get("levers")]
+    if step.marks != "contained" and len([one for one in legs if one.find(Kind.EXECUTED)]) < 2:
+        return
+    try:
+        prove(session, [Expectation.from_json(one) for leg in done for one in leg.proposal["expect"]])
+    except NotProven as problem:
+        session.screen.say(f"it was reversed since: {problem.message}", "bad")
+        prompt = Prompt(step.id, "choice", f"Reversed since: {problem.message}. What now?", choices=REVERSED)
+        if session.ask(step, prompt) == ANEW:
+            raise Replaced(problem.message) from problem
+        raise
 
 
 def in_time(session: Session, step: ContainStep, prepare: Preparer) -> Block | None:
@@ -141,10 +160,8 @@ def awaited(session: Session, step: ContainStep, salt: bytes) -> bool:
     if all(one.satisfied for one in pulls(session, step)):
         return False
     words = "what was scheduled is not scheduled any more: it was cancelled, it lapsed, or it was executed and undone"
-    prompt = Prompt(step.id, "choice", f"{words[0].upper()}{words[1:]}. What now?", choices=GONE, help=GONE_HELP)
-    if session.ask(step, prompt) != ANEW:
-        raise Waiting(f"{words}; nothing is contained by it", "operator")
-    raise Replaced(words)
+    ask_whether_anew(session, step, words)
+    return False
 
 
 def ready_reads(plans: Sequence[Plan], salt: bytes) -> list[CallRead]:
@@ -167,7 +184,8 @@ def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | 
         wanted = [one for one in planned if not one.satisfied and one.delay is not None]
     if not wanted:
         raise Waiting("every call is satisfied on chain by now; nothing was proposed", "operator")
-    proposal = prepare(session, step, wanted_of(session, step, wanted, salt))
+    aim = wanted_of(session, step, wanted, salt)
+    proposal = prepare(session, step, aim)
     irreversible = any(one.undo is None for one in wanted)
     phrase = phrase_of(session, step, wanted)
     return Draft(
@@ -175,14 +193,36 @@ def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | 
         title=" and ".join(one.label for one in proposal.calls),
         phrase=" ".join((phrase, *(ending_of(value) for value in bound.values()))),
         dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),
-        reopening=reopening_of(session, step, irreversible),
+        reopening=reopening_of(session, step, irreversible, wait_of(wanted, salt)),
         undo=[undo_to_json(one.undo, one) for one in wanted if one.undo is not None and is_done(one, salt)],
         request=request_of(phrase, bound) if bound else "",
         bound=bound,
         blast=blast_of(session, wanted),
         lapses=tuple(one.lapses for one in wanted if one.lapses and is_done(one, salt)),
         levers=[lever_to_json(session, step, one) for one in wanted if is_done(one, salt)],
+        look_again=lambda: look_again(session, step, wanted, aim, proposal),
     )
+
+
+def wait_of(plans: Sequence[Plan], salt: bytes | None) -> tuple[int, int]:
+    """How long (s) until the effect, and how long whoever pulled it waits to undo it."""
+    until = max((one.delay.seconds for one in plans if one.delay is not None and salt is None), default=0)
+    back = max((one.undo.delay.seconds for one in plans if one.undo and one.undo.delay), default=0)
+    return until, back
+
+
+def look_again(session: Session, step: ContainStep, plans: Sequence[Plan], aim: Wanted, proposal: Proposal) -> None:
+    """After the phrase: what was planned must still be what the chain asks for, and nothing new may stand against it.
+
+    Raises Waiting where values changed (it is planned anew on resume), Refused for a new objection.
+    """
+    before = {one.pull.label: one for one in plans}
+    for one in pulls(session, step):
+        then = before.get(one.pull.label)
+        if then is not None and (one.calls, one.expect, one.undo) != (then.calls, then.expect, then.undo):
+            words = f"what stands on chain changed while you were asked: {one.pull.label} would do something else now"
+            raise Waiting(f"{words}; nothing was confirmed", "operator", "resume to see it as it is now")
+    recheck(session, aim, proposal)
 
 
 def is_done(one: Plan, salt: bytes | None) -> bool:
@@ -249,17 +289,19 @@ def events_of(session: Session, step: ContainStep) -> list[Event]:
 
 
 def objections(session: Session, step: ContainStep, plans: Sequence[Plan]) -> Iterator[Objection]:
-    """A lever that was pulled too short a time before."""
+    """A call that was made, or is out for signatures, too short a time before; or where that cannot be known."""
     head = session.reader.head
+    past = PastPulls(session.recorder.directory, session.recorder.mode)
     for one in plans:
         grant = grant_of(session.bound, step, one)
         if grant is None or not grant.cooldown or head is None:
             continue
-        by = Puller(one.pull.by, session.reader.chain_id)
-        last = last_pull(session.recorder.directory.parent, session.recorder.mode, one.pull.label, by)
-        problem = cooling(grant, one.pull.definition.cancels, last, head.timestamp)
+        cancels, by = one.pull.definition.cancels, Puller(one.pull.by, session.reader.chain_id)
+        problem = cooling(grant, cancels, past.last(one.call.to, to_hex(one.call.data), by), head.timestamp)
         if problem:
             yield Objection("cooldown", f"{one.pull.label}: {problem}")
+        elif past.unread and not cancels:
+            yield Objection("cooldown", f"whether it was pulled before is not known: {past.unread} does not verify")
 
 
 def blast_of(session: Session, plans: Sequence[Plan]) -> tuple[str, ...]:
@@ -272,7 +314,13 @@ def lever_to_json(session: Session, step: ContainStep, one: Plan) -> dict[str, o
     """A pulled lever as the journal holds it: its name, its label, and how long it may last (s)."""
     grant = grant_of(session.bound, step, one)
     longest = None if grant is None else grant.longest
-    return {"lever": f"{one.pull.slot.name}.{one.pull.name}", "label": one.pull.label, "longest": longest}
+    return {
+        "lever": f"{one.pull.slot.name}.{one.pull.name}",
+        "label": one.pull.label,
+        "to": one.call.to,
+        "data": to_hex(one.call.data),
+        "longest": longest,
+    }
 
 
 def pulls(session: Session, step: ContainStep) -> list[Plan]:

@@ -23,6 +23,7 @@ from incident_cli.flows.proposal import PlannedCall, Wanted, call_from_json, pro
 from incident_cli.flows.reopening import lock_of
 from incident_cli.flows.scheduling import (
     SAMPLE_SECONDS,
+    ask_whether_anew,
     execute_call,
     is_scheduled,
     schedule_call,
@@ -58,7 +59,10 @@ def perform(session: Session, step: Step, present: Sequence[Event], prepare: Pre
     assert isinstance(step, RestoreStep), "the registry gives each verb its own step"
     contained = containments(session, step)
     if not contained:
+        words = "this incident brought nothing about that it could put back: what stands stays as it is"
+        session.screen.say(f"{words}; whoever did it undoes it", "warn")
         return Ended(Outcome.NOT_NEEDED)
+    refuse_stale(session, step)
     way = Way(step, undo_records(contained), salt_of(contained), prepare)
     session.pace.recovered()
     if not any(event.kind is Kind.CONFIRMED for event in present):
@@ -87,9 +91,20 @@ def containments(session: Session, step: RestoreStep) -> list[Event]:
             continue
         if event.kind is Kind.PLANNED:
             plan = event
-        elif event.kind is Kind.EXECUTED and plan is not None:
+        elif event.kind is Kind.EXECUTED and plan is not None and plan.data["undo"]:
             found.append(plan)
     return found
+
+
+def refuse_stale(session: Session, step: RestoreStep) -> None:
+    """Raises Refused where what stood just before the execution was not what the plan recorded: it is not put back."""
+    executed = [one for one in session.events if one.step == step.restore and one.kind is Kind.EXECUTED]
+    stale = [words for event in executed for words in event.data.get("stale", ())]
+    if stale:
+        raise Refused(
+            f"somebody changed it between the plan and the execution: {'; '.join(stale)}",
+            "what was recorded is not what stood: restore by hand, or skip this step",
+        )
 
 
 def undo_records(contained: Sequence[Event]) -> list[Mapping[str, Any]]:
@@ -222,6 +237,8 @@ def written(records: Sequence[Mapping[str, Any]]) -> tuple[Address, ...]:
 def through_timelock(session: Session, step: RestoreStep, timelock: BoundSlot, way: Way) -> None:
     """Schedule, wait, execute. What an earlier attempt at this step did already is passed over."""
     ids = [operation_id(one.call, way.salt) for one in undo_calls(way.undo)]
+    if leg_of(session, step, "schedule").find(Kind.EXECUTED) and not is_each(session, timelock, ids, SCHEDULED):
+        ask_whether_anew(session, step, "the reopening is not scheduled any more: it was cancelled")
     if leg_of(session, step, "schedule").is_confirmed or not is_each(session, timelock, ids, SCHEDULED):
         carry_out(session, step, "schedule", lambda: scheduling(session, timelock, way))
     if not leg_of(session, step, "execute").is_confirmed:
