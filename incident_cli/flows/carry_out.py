@@ -10,6 +10,7 @@ from incident_cli.chain.execution import Execution
 from incident_cli.chain.simulate import Simulation
 from incident_cli.errors import NotProven, Waiting
 from incident_cli.evm import Block, CallRead, Missing, Snapshot
+from incident_cli.flows.comparing import compare_execution
 from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
 from incident_cli.flows.leg import Leg, leg_of
@@ -170,9 +171,24 @@ def execute(session: Session, leg: Leg, evidence: Execution) -> None:
     sent = submitted.data["transaction_hash"] if submitted else None
     stale = changed_before(session, leg, block)
     leg.record(session, Kind.EXECUTED, block, transaction_hash=sent, stale=stale)
+    held_against_simulation(session, leg, sent, block)
     for words in stale:
         session.screen.say(f"it was not what the plan recorded when it was executed: {words}", "bad")
     session.screen.say(f"executed in block {block.number}: {sent or leg.proposal['safe_tx_hash']}", "good")
+
+
+def held_against_simulation(session: Session, leg: Leg, sent: str | None, block: Block) -> None:
+    """Say and record what the execution changed that its simulation did not show, or that it cannot be told."""
+    if sent is None:
+        return
+    found = compare_execution(session, leg.proposal, sent, block)
+    if isinstance(found, Missing):
+        session.screen.say(f"what it changed was not held against the simulation: {found.reason}")
+        return
+    if found:
+        words = f"the execution changed what nobody declared: {'; '.join(found)}"
+        leg.record(session, Kind.NOTED, block, text=words)
+        session.screen.say(words, "bad")
 
 
 def changed_before(session: Session, leg: Leg, executed: Block) -> list[str]:

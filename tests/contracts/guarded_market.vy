@@ -79,6 +79,14 @@ def pause_and_tell(market: bytes32, other: address):
 
 
 @external
+def pause_and_tell_in_earnest(market: bytes32, other: address):
+    self._only_guardian()
+    self.paused[market] = True
+    if tx.gasprice > 0:
+        extcall Market(other).appoint(self)
+
+
+@external
 def pause_and_pay(market: bytes32, receiver: address):
     self._only_guardian()
     self.paused[market] = True

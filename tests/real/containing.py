@@ -110,6 +110,9 @@ levers:
   abdicate:
     {{does: "And hands over.", {PAUSES}, {BACK}, {GUARDIAN}, call: "pause_and_abdicate(bytes32 market, address heir)",
       with: {{heir: other}}}}
+  tell_in_earnest:
+    {{does: "And writes elsewhere once it is paid for.", {PAUSES}, {BACK}, {GUARDIAN},
+      call: "pause_and_tell_in_earnest(bytes32 market, address other)"}}
   pause_two:
     {{does: "And stops another market.", {PAUSES}, {BACK}, {GUARDIAN}, call: "pause_two(bytes32 market, bytes32 other)",
       with: {{other: "'{BTC}'"}}}}

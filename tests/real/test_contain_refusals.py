@@ -192,6 +192,16 @@ def test_a_threshold_raised_by_a_module_leaves_the_proposal_waiting(site: Site) 
     assert outcome(session) == "contained" and site.paused()
 
 
+def test_a_contract_that_behaves_while_it_is_simulated_is_noticed_once_it_was_executed(site: Site) -> None:
+    _, document = waits(site.begin(site.order("exchange.tell_in_earnest")))
+    assert document["simulation"]["state"] == "passed"
+    site.sign(document)
+    session = site.take_up(Scripted({"mended": [Stop()]}))
+    stops(session)
+    (noted,) = [one.data["text"] for one in events(session, Kind.NOTED)]
+    assert f"the execution changed what nobody declared: the storage of {site.other}" in noted
+
+
 # --- what two people may overrule: code that changed since it was pinned
 
 

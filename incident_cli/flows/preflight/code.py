@@ -7,10 +7,10 @@ from functools import partial
 
 from incident_cli.abi import parse_signature
 from incident_cli.evm import Address, CallRead, Read, Snapshot
+from incident_cli.flows.guarding import demand
 from incident_cli.flows.pinning.pinned import differences, pin_reads
 from incident_cli.flows.pinning.places import Standing, slot_name
 from incident_cli.flows.preflight.item import Item, judged, not_ready, ready
-from incident_cli.flows.preparing import demand
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.deployment import Deployment, PinEntry, TokenEntry
 

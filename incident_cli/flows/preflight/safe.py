@@ -9,8 +9,8 @@ from typing import cast
 
 from incident_cli.abi import parse_signature
 from incident_cli.evm import ZERO, Address, CallRead, Read, Snapshot, StorageRead, checksummed
+from incident_cli.flows.guarding import demand
 from incident_cli.flows.preflight.item import Item, judged, not_ready, ready
-from incident_cli.flows.preparing import demand
 from incident_cli.runbook.deployment import Deployment, PinEntry
 from incident_cli.safe import contracts
 from incident_cli.safe.contracts import RELEASES, SENTINEL
