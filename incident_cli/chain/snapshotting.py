@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from incident_cli.chain.answers import Answer, hash_text, quantity
 from incident_cli.chain.batch import exchange_at, head, read_round
-from incident_cli.chain.simulation import NOTHING_CHANGES, NotSimulated, Script, Simulation, error_reason
+from incident_cli.chain.simulation import MOST_GAS, NOTHING_CHANGES, NotSimulated, Script, Simulation, error_reason
 from incident_cli.chain.state_diff import StateDiff, executed_diff
 from incident_cli.chain.trial import Trial, word
 from incident_cli.errors import Unread
@@ -20,7 +20,6 @@ from incident_cli.transport import Endpoint, Json, Request, RpcError
 
 SNAPSHOT = "execTransaction on a development chain, between a snapshot and the return to it"
 FUNDS = hex(10**21)  # wei, for the gas of an owner who may have none
-MOST_GAS = 2**24  # of one transaction (EIP-7825)
 FEES: dict[str, Json] = {"maxFeePerGas": hex(10**12), "maxPriorityFeePerGas": "0x0"}  # nothing for the block's maker
 NOT_RETURNED = "the development chain did not return to its snapshot: its state is NOT as before"
 SELF_DESCRIPTIONS = ("hardhat_metadata", "anvil_nodeInfo")

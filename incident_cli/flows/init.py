@@ -171,7 +171,7 @@ def origin(order: InitOrder, ground: Ground, name: str) -> Origin:
 
 def first_of(name: str, written: Stub, ground: Ground, market: str) -> First:
     """The first runbook of a contract."""
-    check = first_check(written, ground.contracts[name].implementation, ground.values[name])
+    check = first_check(written, ground.watched[name], ground.values[name])
     return First(name, written, check, market)
 
 

@@ -18,10 +18,19 @@ from incident_cli.evm import (
     Missing,
     Read,
     Snapshot,
+    StorageRead,
     keccak,
     to_hex,
 )
-from incident_cli.flows.pinning.proxies import beacon_of, code_hash_behind, followed, runs, state_reads
+from incident_cli.flows.pinning.proxies import (
+    IMPLEMENTATION_SLOT,
+    address_in,
+    beacon_of,
+    code_hash_behind,
+    followed,
+    runs,
+    state_reads,
+)
 from incident_cli.flows.reading import Reader
 from incident_cli.runbook.abi_file import ContractAbi, Function
 from incident_cli.runbook.abi_levers import FoundRoles, find_roles
@@ -43,13 +52,14 @@ PUSH4 = b"\x63"  # before a selector that a contract compares with
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What stands on the chain, by the contracts' names: `values` of views by their own name, `held` roles of the Safe
-    by constant, `abis` as given, else of what answered."""
+    by constant, `abis` as given, else of what answered, `watched` what the check `change` sees a proxy run."""
 
     safe: SafeSeen
     contracts: Mapping[str, Seen]
     abis: Mapping[str, ContractAbi]
     values: Mapping[str, Mapping[str, object]]
     held: Mapping[str, Mapping[str, bool]]
+    watched: Mapping[str, Address | None]
 
 
 def read_ground(
@@ -83,6 +93,7 @@ def read_ground(
         {name: abis.get(name) or probed(values[name], codes[address]) for name, address in contracts.items()},
         values,
         {name: dict(held(second, members.get(name, {}))) for name in contracts},
+        {name: watched(first, address) for name, address in contracts.items()},
     )
 
 
@@ -129,6 +140,12 @@ def implementation(snapshot: Snapshot, address: Address) -> Address | None:
     if len(found) > 1:
         raise Refused(f"{address} names several contracts that it may run: {', '.join(found)}", "Ask its developers.")
     return found[0] if found else None
+
+
+def watched(snapshot: Snapshot, address: Address) -> Address | None:
+    """What stands in the EIP-1967 slot, all that the check `change` reads of a proxy; None where nothing does."""
+    word = snapshot.value(StorageRead(address, IMPLEMENTATION_SLOT))
+    return address_in(word) if isinstance(word, bytes) else None
 
 
 def seen_of(address: Address, inner: Address | None, first: Snapshot, second: Snapshot) -> Seen:

@@ -137,8 +137,9 @@ class MarketEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinEntry:
-    """A contract as it was when somebody looked: the hash of its code, and its EIP-1967 implementation where it is a
-    proxy. `incident pin` writes these."""
+    """A contract as it was when somebody looked: the hash of its code, and what it runs where it is a proxy of any kind
+    that is known. `incident pin` writes these; behind a beacon, `implementation_codehash` covers the beacon's address
+    and the code."""
 
     name: Words
     chain: Name
