@@ -6,18 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from incident_cli.abi import encode
 from incident_cli.drills.engine_values import Reverted
+from incident_cli.drills.founding import encoded
 from incident_cli.errors import Refused, Waiting
-from incident_cli.evm import Block, hex_bytes
+from incident_cli.evm import Block, hex_bytes, keccak
 from incident_cli.flows import drill as flow
 from incident_cli.flows.desk import Back, Prompt, Skip, Stop
 from incident_cli.flows.drill import Drill
 from incident_cli.flows.drill_report import report
+from incident_cli.flows.proposal import call_from_json
 from incident_cli.incident.events import Kind
 from incident_cli.incident.walk import Ending
+from incident_cli.levers.delay import OPERATION
 from tests.fakes.desk import Said, Scripted
 from tests.flows.rehearsal import (
     begun,
+    council_sends,
     governance_executes,
     governance_schedules,
     is_paused,
@@ -176,3 +181,33 @@ def test_a_skipped_reopening_stays_contained(tmp_path: Path) -> None:
     assert flow.run(drill) is Ending.CONTAINED
     assert is_paused(drill.live.world, MARKET)
     assert {one["id"]: one["outcome"] for one in report(drill)["steps"]}["reopen"] == "skipped"
+
+
+def operations(drill: Drill) -> list[bytes]:
+    """The ids of what the reopening scheduled."""
+    plan = next(one for one in of_kind(drill, Kind.PLANNED) if one.step == "reopen" and one.data["leg"] == "schedule")
+    calls = [call_from_json(record) for record in plan.data["proposal"]["calls"]]
+    return [keccak(encode(OPERATION, call.args[:5])) for call in calls]
+
+
+def test_a_reopening_that_was_cancelled_is_scheduled_again_only_when_somebody_says_so(tmp_path: Path) -> None:
+    drill = contained(tmp_path, lambda prompt: prompt.phrase, Stop())
+    with pytest.raises(Waiting):
+        flow.run(drill)
+    for one in operations(drill):
+        council_sends(drill.live, drill.live.world.addresses.timelock, encoded("cancel(bytes32)", one))
+    drill.session.answerer = Scripted({"reopen": ["stop"]})
+    with pytest.raises(Waiting, match="not scheduled any more"):
+        flow.run(drill)
+    assert legs(drill) == ["schedule"] and is_paused(drill.live.world, MARKET)
+    drill.session.answerer = Scripted({"reopen": ["again"]})
+    assert flow.run(drill) is Ending.CONTAINED
+    assert legs(drill) == ["schedule", "schedule", "execute"] and not is_paused(drill.live.world, MARKET)
+
+
+def test_one_drill_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    for _ in range(2):
+        drill = contained(tmp_path)
+        assert flow.run(drill) is Ending.CONTAINED
+        assert not of_kind(drill, Kind.OVERRULED)
+        drill.recorder.journal.close()

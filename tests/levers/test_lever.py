@@ -241,3 +241,20 @@ def test_an_operation_is_cancelled_by_a_canceller_alone_and_for_good() -> None:
     assert plan(cancel(), answers(0, holds=False)).satisfied
     with pytest.raises(Refused, match="canceller does not hold"):
         plan(cancel(), answers(1, holds=False))
+
+
+@pytest.mark.parametrize(("road", "seconds", "waits"), [("timelock", "0", True), ("access_manager", "0", False)])
+def test_a_time_lock_is_gone_through_whatever_its_delay(tmp_path: Path, road: str, seconds: str, waits: bool) -> None:
+    text = COMET.replace("slots: {comet: address}", "slots: {comet: address, lock: address}")
+    text += f'    delay: {{road: {road}, on: lock, seconds: "{seconds}"}}\n'
+    path = tmp_path / "compound-like.yaml"
+    path.write_text(text)
+    protocol, document = load_protocol(path)
+    assert protocol is not None, document.report()
+    slot = BoundSlot("comet", protocol, "ethereum", {"comet": EXCHANGE, "lock": GOVERNANCE})
+    one = Pull(slot, "pause", {"supply": True, "withdraw": True}, COUNCIL)
+    flags = {name: False for name in needed(one) if name != "guardian"}
+    made = plan(one, answering(one, **flags, guardian=COUNCIL))
+    assert (made.delay is not None) is waits
+    if made.delay is not None:
+        assert made.delay.scheduled(made.call, bytes(32), 0).value == 2, "ready at once"

@@ -62,6 +62,8 @@ markets:
     slots: {{feed: {{chain: ethereum, addresses: {{feed: "{E}"}}}}}}
 """
 
+GRANT = "{by: council, levers: [exchange.pause_market]}"
+
 
 def bound(
     folder: Path, chosen: str = "ETH-USD", runbook: str = RUNBOOK, deployment: str = DEPLOYMENT, **given: str
@@ -150,6 +152,7 @@ def test_an_unknown_market_names_those_there_are(tmp_path: Path) -> None:
         ("decimals: 6", "decimals: 77", "decimals are from 0 to 36"),
         ("name: test", "name: test\nfinality: 12", "'finality' is no key here"),
         ("name: test", "name: test\nauthority: [{by: nobody, levers: [exchange.pause_market]}]", "'nobody' is no slot"),
+        ("name: test", f"name: test\nauthority: [{GRANT}, {GRANT}]", "granted to this Safe twice"),
         ("22" * 32, "22" * 31, "32 bytes are 0x and 64 hex digits"),
     ],
 )
