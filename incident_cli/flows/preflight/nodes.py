@@ -117,4 +117,5 @@ def head_item(reader: Reader, block: Block, now: int) -> Item:
     problem = not_now(block, age, MOST_AGE_SECONDS, reader.chain_id)
     if problem:
         return not_ready(name, problem, "The chain stands still or the nodes do not follow it: name other nodes.")
-    return ready(name, f"block {block.number} of {reader.chain} is {max(age, 0)} s old")
+    when = f"{age} s old" if age >= 0 else f"{-age} s ahead of this machine's clock"
+    return ready(name, f"block {block.number} of {reader.chain} is {when}")
