@@ -87,13 +87,20 @@ def sentence(drill: ForkDrill) -> str:
     if found == wanted:
         contained = "Right: it had to be contained, and the fork proves that it is."
         stood_down = "Right: nothing had to be contained. Nobody was restricted for nothing."
-        return contained if wanted == "contained" else stood_down
+        unfired = "" if ever_fired(drill) else " But no check ever fired: only the lever was rehearsed."
+        return contained + unfired if wanted == "contained" else stood_down
     if found == "contained":
         return "Wrong: nothing had to be contained. Users were restricted for it."
     if found == "stood-down":
         return "Wrong: it had to be contained, and it was left to run."
     skipped = [one["id"] for one in steps_of(drill) if one["outcome"] == "skipped"]
     return "Not contained" + (f": skipped {', '.join(skipped)}." if skipped else ".")
+
+
+def ever_fired(drill: ForkDrill) -> bool:
+    """Whether any check fired in it."""
+    found = [one for event in every(drill.recorder.events, Kind.FINDINGS) for one in event.data["findings"]]
+    return any(one["verdict"] == "firing" for one in found)
 
 
 def exit_code(drill: ForkDrill) -> int:
