@@ -39,6 +39,7 @@ LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 SAME_ROOM = {
     "abi": "evm",
     "abi_events": "evm",
+    "outgoing": "evm",
     "expression_dimensions": "expression",
     "expression_syntax": "expression",
     "expression_types": "expression",

@@ -1,0 +1,14 @@
+"""incident safe: what is signed, shown before it is signed, and brought to the chain."""
+
+from __future__ import annotations
+
+import typer
+
+EXAMPLE = "Example: incident safe inspect proposal.json --deployment production.yaml"
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The Safe desk: hash, inspect, sign, propose, follow, execute.",
+    epilog=EXAMPLE,
+)
+# each file of commands registers its own here: app.command("hash", epilog=…, short_help=…)(safe_hash.hash_)
