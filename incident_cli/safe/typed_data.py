@@ -60,7 +60,7 @@ class TypedData:
 
 
 def safe_tx_typed_data(tx: SafeTx) -> TypedData:
-    """The typed data of a Safe transaction, as its version's contract hashes it; raises Refused for unknown versions."""
+    """The typed data of a Safe transaction, as its version's contract hashes it; raises Refused for an unknown one."""
     version = known_version(tx.version)
     flat = tx.to_json()
     names = {"baseGas": "dataGas"} if version < BASE_GAS_SINCE else {}
