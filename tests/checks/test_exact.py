@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
 import pytest
@@ -201,8 +201,33 @@ def test_pyth_at_extremes_is_its_number_or_none(price: int, confidence: int, exp
             assert price > 0 and confidence * 100 <= price and abs(NOW - published) <= 60
 
 
+DOWN, UP = (Context(prec=200, rounding=rounding) for rounding in (ROUND_FLOOR, ROUND_CEILING))
+
+
+def bounds(tick: int) -> tuple[Fraction, Fraction]:
+    """1.0001^tick lies between these: squared and multiplied, every product rounded down, or up.
+
+    The whole fraction has 12 million bits; each of its comparisons takes seconds.
+    """
+    lower = upper = Decimal(1)
+    for bit in f"{abs(tick):b}":
+        lower, upper = DOWN.multiply(lower, lower), UP.multiply(upper, upper)
+        if bit == "1":
+            lower, upper = DOWN.multiply(lower, Decimal("1.0001")), UP.multiply(upper, Decimal("1.0001"))
+    below, above = Fraction(lower), Fraction(upper)
+    return (below, above) if tick >= 0 else (1 / above, 1 / below)
+
+
+@pytest.mark.parametrize("tick", [-700, -1, 0, 1, 2, 443])
+def test_the_bounds_hold_the_whole_fraction(tick: int) -> None:
+    lower, upper = bounds(tick)
+    exact = Fraction(10_001, 10_000) ** tick
+    assert lower <= exact <= upper and upper - lower <= exact / 10**180
+
+
 @pytest.mark.parametrize("shift", [-36, 0, 36])
 @pytest.mark.parametrize("tick", [-LARGEST_TICK, LARGEST_TICK])
 def test_the_farthest_ticks_have_every_digit(tick: int, shift: int) -> None:
-    exact = Fraction(10_001, 10_000) ** tick * Fraction(10) ** (18 + shift)
-    assert abs(price_at(tick, shift) - exact) <= 1 + exact / 10**60
+    for bound in bounds(tick):  # what holds at both ends holds between them
+        exact = bound * Fraction(10) ** (18 + shift)
+        assert abs(price_at(tick, shift) - exact) <= 1 + exact / 10**60
