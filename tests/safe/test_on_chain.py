@@ -23,6 +23,14 @@ SETUPS: dict[str, tuple[object, ...]] = {
     SEVEN: ([OWNER], 1, ZERO, b"", ZERO, 0, ZERO),
     EIGHT: ([OWNER], 1, ZERO, b"", ZERO, ZERO, 0, ZERO),
 }
+ARTEFACTS = (
+    ("GnosisSafe_V0_0_1", FOUR, "0.0.2"),
+    ("GnosisSafe_V1_0_0", SEVEN, "1.0.0"),
+    ("GnosisSafe_V1_1_1", EIGHT, "1.1.1"),
+    ("GnosisSafe_V1_3_0", EIGHT, "1.3.0"),
+    ("Safe_V1_4_1", EIGHT, "1.4.1"),
+    ("Safe_V1_5_0", EIGHT, "1.5.0"),
+)
 PROXY = "3d602d80600a3d3981f3363d3d373d3d3d363d73{}5af43d82803e903d91602b57fd5bf3"  # ERC-1167
 
 
@@ -56,17 +64,7 @@ def make_safe(chain: Any, artefact: str, setup: str) -> tuple[Address, str]:
     return safe, str(version)
 
 
-@pytest.mark.parametrize(
-    ("artefact", "setup", "version"),
-    [
-        ("GnosisSafe_V0_0_1", FOUR, "0.0.2"),
-        ("GnosisSafe_V1_0_0", SEVEN, "1.0.0"),
-        ("GnosisSafe_V1_1_1", EIGHT, "1.1.1"),
-        ("GnosisSafe_V1_3_0", EIGHT, "1.3.0"),
-        ("Safe_V1_4_1", EIGHT, "1.4.1"),
-        ("Safe_V1_5_0", EIGHT, "1.5.0"),
-    ],
-)
+@pytest.mark.parametrize(("artefact", "setup", "version"), ARTEFACTS)
 def test_the_contract_agrees(chain: Any, artefact: str, setup: str, version: str) -> None:
     safe, stated = make_safe(chain, artefact, setup)
     assert stated == version
