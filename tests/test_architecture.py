@@ -40,6 +40,7 @@ SAME_ROOM = {
     "abi": "evm",
     "abi_events": "evm",
     "outgoing": "evm",
+    "web": "transport",
     "expression_dimensions": "expression",
     "expression_syntax": "expression",
     "expression_types": "expression",
@@ -182,7 +183,7 @@ def terminal(found: Module) -> Violations:
 
 def network(found: Module) -> Violations:
     """Sockets and chain libraries only where IO belongs."""
-    if found.within("transport.py", "chain/", "safe/second_opinion.py", "safe/files.py", "drills/"):
+    if found.within("web.py", "chain/", "safe/second_opinion.py", "safe/files.py", "drills/"):
         return
     for node, name in imports(found):
         if imports_any(name, NETWORK) and name != "http.HTTPStatus":
@@ -209,7 +210,7 @@ def clock(found: Module) -> Violations:
     """Time is read in flows/ and cli/ and injected below; transport may hold a monotonic deadline."""
     if found.within("flows/", "cli/"):
         return
-    forbidden = WALL_CLOCK if found.within("transport.py") else WALL_CLOCK | MONOTONIC
+    forbidden = WALL_CLOCK if found.within("transport.py", "web.py") else WALL_CLOCK | MONOTONIC
     for node, name in mentions(found):
         if name in forbidden:
             yield node.lineno, f"{name} is read here"

@@ -16,11 +16,10 @@ from incident_cli.transport import (
     Json,
     Request,
     RpcError,
-    Unusable,
     match_answers,
-    parse_url,
     revert_data,
 )
+from incident_cli.web import Unusable, parse_url
 from tests.fakes.node import Fault, Node, closed_port
 
 SECRET = "s3cr3tkey"

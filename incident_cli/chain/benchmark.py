@@ -12,7 +12,7 @@ from incident_cli.errors import IncidentError
 from incident_cli.evm import BenchmarkRead, Missing
 from incident_cli.strict_json import DEPTH_LIMIT, refuse_constant, refuse_depth, without_duplicates
 from incident_cli.text import plain
-from incident_cli.transport import fetch
+from incident_cli.web import fetch
 
 SCALE = 18
 UNIT: int = 10**SCALE

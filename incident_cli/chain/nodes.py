@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.text import plain
-from incident_cli.transport import Deadline, Endpoint, Json, Request, RpcError, Unusable, within
+from incident_cli.transport import Deadline, Endpoint, Json, Request, RpcError
+from incident_cli.web import Unusable, within
 
 CHAIN_ID = Request("eth_chainId")
 CHANGING_METHODS = frozenset({"eth_sendRawTransaction", "eth_sendTransaction"})

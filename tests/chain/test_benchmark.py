@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from incident_cli.chain.benchmark import at_pointer, parse_exact, read_benchmark, seconds, units
 from incident_cli.errors import Misused
 from incident_cli.evm import BenchmarkRead, Missing
-from incident_cli.transport import fetch, is_loopback
+from incident_cli.web import fetch, is_loopback
 from tests.fakes.node import closed_port
 
 ETHER = 10**18

@@ -24,12 +24,12 @@ from incident_cli.transport import (
     Json,
     Request,
     RpcError,
-    Unusable,
     encode_requests,
     match_answers,
     parse_body,
 )
 from incident_cli.units import Span
+from incident_cli.web import Unusable
 from tests.chain.paper import CHAIN_ID, CODE, MOVED, TOKEN, TOTAL, WORD, PaperNode, regular
 
 COUNT, CAMPAIGN = 300, 100_000

@@ -20,7 +20,8 @@ from incident_cli.flows.preflight.safe import SafeSeen
 from incident_cli.runbook.deployment import ServiceEntry
 from incident_cli.strict_json import parse_json
 from incident_cli.text import plain
-from incident_cli.transport import MEBIBYTE, Json, Road, Unusable, is_loopback, parse_url, request_headers
+from incident_cli.transport import Json
+from incident_cli.web import MEBIBYTE, Road, Unusable, is_loopback, parse_url, request_headers
 
 SECONDS = 9.0
 LISTED = 200  # the most that the service gives at once
