@@ -1,22 +1,29 @@
 """Owners' signatures of a Safe transaction: recognised, recovered, packed and checked as the contract does.
 
 A signature is 65 bytes, `r ‖ s ‖ v`. v 27 and 28: ECDSA over the safeTxHash; 31 and 32: over the personal message
-of it (eth_sign); 1: no signature at all, but an approval that must stand on chain; 0: a contract's (EIP-1271).
+of it (eth_sign); 1: no signature at all, but an approval that must stand on chain; 0: a contract's (EIP-1271), whose
+r is the owner, s the offset of a length word and that many bytes, behind the signatures. By itself such a signature is
+kept as if it were packed alone: its data follow at offset 65. Only the chain can verify it, by a simulation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import BYTES32, Address, checksummed, keccak
 from incident_cli.text import plain
 
 LENGTH = 65
+WORD = 32
+CONTRACT = 0
+CONTRACT_DATA_LIMIT = 64 * 1024
 PRE_VALIDATED = 1
 ECDSA = (27, 28)
 ETH_SIGN = (31, 32)
 PERSONAL_MESSAGE = b"\x19Ethereum Signed Message:\n32"
+Kind = Literal["ecdsa", "eth-sign", "contract", "approved-hash"]
 
 
 def recover(safe_tx_hash: str, signature: bytes) -> Address:
@@ -47,9 +54,9 @@ def hash_bytes(safe_tx_hash: str) -> bytes:
 
 
 def claimed_owner(signature: bytes) -> Address:
-    """The owner in a pre-validated signature."""
+    """The owner that a pre-validated or a contract's signature names."""
     if any(signature[:12]):
-        raise Refused("the pre-validated signature names no address", "Ask the owner to approve again.")
+        raise Refused("the signature names no address", "Ask the owner to approve or sign again.")
     return checksummed(signature[12:32])
 
 
@@ -73,15 +80,117 @@ def pre_validated(owner: Address) -> bytes:
     return bytes.fromhex(owner[2:]).rjust(32, b"\0") + bytes(32) + bytes([PRE_VALIDATED])
 
 
-def pack(signatures: Mapping[Address, bytes]) -> bytes:
-    """The signatures one after the other, by owner ascending: the contract reverts on any other order."""
-    wrong = [owner for owner, signature in signatures.items() if len(signature) != LENGTH or signature[64] == 0]
-    if wrong:
+def kind_of(signature: bytes) -> Kind:
+    """What a signature is, by its v; raises Refused for what no Safe takes."""
+    v = signature[64] if len(signature) >= LENGTH else None
+    if v == CONTRACT:
+        return "contract"
+    kinds: dict[int, Kind] = {PRE_VALIDATED: "approved-hash"}
+    kinds |= dict.fromkeys(ECDSA, "ecdsa")
+    kinds |= dict.fromkeys(ETH_SIGN, "eth-sign")
+    if v not in kinds or len(signature) != LENGTH:
         raise Refused(
-            f"the signature of {plain(', '.join(wrong))} is not one of {LENGTH} bytes",
-            "A contract's signature (EIP-1271) cannot be packed here: let that owner approve the hash on chain.",
+            f"a signature of {len(signature)} bytes with v = {v} is of no known kind",
+            "Known are 65 bytes with v 27, 28, 31, 32 and 1, and a contract's with v 0 and its data.",
         )
-    return b"".join(signatures[owner] for owner in sorted(signatures, key=number_of))
+    return kinds[v]
+
+
+def owner_of(safe_tx_hash: str, signature: bytes) -> Address:
+    """Whose signature it is: recovered, or (v = 1 and v = 0) whose it claims to be, for the chain to confirm."""
+    if kind_of(signature) == "contract":
+        contract_data(signature)
+        return claimed_owner(signature)
+    return recover(safe_tx_hash, signature)
+
+
+def contract_signature(owner: Address, data: bytes) -> bytes:
+    """A contract owner's signature (EIP-1271), as it is kept by itself; `data` is what that contract verifies."""
+    return contract_head(owner, LENGTH) + tail_of(data)
+
+
+def contract_head(owner: Address, offset: int) -> bytes:
+    """The 65 bytes of a contract's signature whose data stand at an offset."""
+    return bytes.fromhex(owner[2:]).rjust(WORD, b"\0") + offset.to_bytes(WORD, "big") + bytes([CONTRACT])
+
+
+def tail_of(data: bytes) -> bytes:
+    """A length word and the data, as they stand behind all signatures."""
+    return len(data).to_bytes(WORD, "big") + data
+
+
+def contract_data(signature: bytes) -> bytes:
+    """The data of a contract's signature that is kept by itself; raises Refused where it is not well formed.
+
+    Zeros that fill the last word are no part of it: an ABI encoder leaves them there.
+    """
+    if int.from_bytes(signature[WORD : 2 * WORD], "big") != LENGTH:
+        raise bad_contract_signature("its data do not begin right behind it")
+    found, end = data_at(signature, LENGTH)
+    if len(signature) - end >= WORD or any(signature[end:]):
+        raise bad_contract_signature("something follows its data")
+    return found
+
+
+def data_at(packed: bytes, offset: int) -> tuple[bytes, int]:
+    """The data at an offset, and where they end; raises Refused where they lie outside."""
+    start = offset + WORD
+    length = int.from_bytes(packed[offset:start], "big")
+    if start > len(packed) or start + length > len(packed):
+        raise bad_contract_signature("its data lie outside of it")
+    if length > CONTRACT_DATA_LIMIT:
+        raise bad_contract_signature(f"its data are longer than {CONTRACT_DATA_LIMIT} bytes")
+    return packed[start : start + length], start + length
+
+
+def bad_contract_signature(why: str) -> Refused:
+    """The failure of a contract's signature."""
+    return Refused(f"a contract's signature (EIP-1271) is not well formed: {why}", "Ask for that signature again.")
+
+
+def pack(signatures: Mapping[Address, bytes]) -> bytes:
+    """The signatures one after the other, by owner ascending, then the data of contracts' signatures.
+
+    The contract reverts on any other order. Raises Refused for a signature that is not well formed, and for a
+    contract's that names another owner than it is given for.
+    """
+    owners = sorted(signatures, key=number_of)
+    heads, tails = b"", b""
+    for owner in owners:
+        signature = signatures[owner]
+        if kind_of(signature) != "contract":
+            heads += signature
+            continue
+        data = contract_data(signature)
+        if claimed_owner(signature) != owner:
+            raise bad_contract_signature(f"it is {claimed_owner(signature)}'s, not {owner}'s")
+        heads += contract_head(owner, len(owners) * LENGTH + len(tails))
+        tails += tail_of(data)
+    return heads + tails
+
+
+def unpack(packed: bytes) -> tuple[bytes, ...]:
+    """The signatures in what `pack` (or anybody) packed, each as it is kept by itself; raises Refused.
+
+    How many there are is nowhere written: the first data of a contract's signature begin where the heads end.
+    """
+    found: list[bytes] = []
+    at, end = 0, len(packed)
+    while at < end:
+        head = packed[at : at + LENGTH]
+        if at + LENGTH > end:
+            raise Refused(f"{len(packed)} bytes are no whole number of signatures", "Pack them again.")
+        if kind_of(head) == "contract":
+            offset = int.from_bytes(head[WORD : 2 * WORD], "big")
+            if offset < at + LENGTH:
+                raise bad_contract_signature("it points into the signatures")
+            data, _ = data_at(packed, offset)
+            found.append(contract_signature(claimed_owner(head), data))
+            end = min(end, offset)
+        else:
+            found.append(head)
+        at += LENGTH
+    return tuple(found)
 
 
 def number_of(owner: Address) -> int:

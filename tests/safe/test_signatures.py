@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, checksummed, keccak, to_hex
-from incident_cli.safe.signatures import LENGTH, check, pack, pre_validated, recover
+from incident_cli.safe.signatures import (
+    LENGTH,
+    check,
+    contract_head,
+    contract_signature,
+    kind_of,
+    owner_of,
+    pack,
+    pre_validated,
+    recover,
+    unpack,
+)
 
 HASH = "0x" + "5a" * 32
 DIGEST = bytes.fromhex(HASH[2:])
@@ -97,11 +108,68 @@ def test_an_approval_counts_only_where_it_was_read() -> None:
     assert len(check(HASH, packed, OWNERS, 5, approved=[OWNERS[0]])) == 5
 
 
-def test_a_contracts_signature_is_not_packed() -> None:
-    with pytest.raises(Refused, match="65"):
-        pack({OWNERS[0]: bytes(65)})
-    with pytest.raises(Refused, match="65"):
-        pack({OWNERS[0]: bytes(97)})
+CONTRACT_OWNER = checksummed(b"\xc0" * 20)
+LOW_OWNER = checksummed(b"\0" * 19 + b"\x09")
+
+
+def test_a_contracts_signature_is_packed_behind_the_others_and_read_back() -> None:
+    first, second = contract_signature(LOW_OWNER, b"first"), contract_signature(CONTRACT_OWNER, b"s" * 40)
+    every = {CONTRACT_OWNER: second, **SIGNED, LOW_OWNER: first}
+    packed = pack(every)
+    heads = len(every) * LENGTH
+    assert packed[heads:] == (5).to_bytes(32) + b"first" + (40).to_bytes(32) + b"s" * 40
+    assert int.from_bytes(packed[32:64]) == heads and packed[64] == 0
+    assert unpack(packed) == tuple(every[one] for one in sorted(every, key=lambda owner: int(owner, 16)))
+    assert owner_of(HASH, first) == LOW_OWNER and kind_of(first) == "contract"
+    assert pack({LOW_OWNER: first}) == first  # alone it is packed already
+
+
+def test_safe_eth_reads_packed_contract_signatures_alike() -> None:
+    from safe_eth.safe.safe_signature import SafeSignature
+
+    every = {**SIGNED, CONTRACT_OWNER: contract_signature(CONTRACT_OWNER, b"inner"), OWNERS[1]: eth_sign(KEYS[1])}
+    theirs = list(SafeSignature.parse_signature(pack(every), DIGEST))
+    assert {one.owner for one in theirs} == set(every)
+    (contract,) = [one for one in theirs if one.owner == CONTRACT_OWNER]
+    assert bytes(contract.contract_signature) == b"inner"
+    assert pack({CONTRACT_OWNER: bytes(contract.export_signature())}) == every[CONTRACT_OWNER]  # its zeros are dropped
+
+
+@pytest.mark.parametrize(
+    ("signature", "why"),
+    [
+        (bytes(65), "right behind it"),
+        (contract_head(CONTRACT_OWNER, 65), "outside"),
+        (contract_head(CONTRACT_OWNER, 65) + (9).to_bytes(32) + b"short", "outside"),
+        (contract_head(CONTRACT_OWNER, 97) + bytes(32) + bytes(32), "right behind it"),
+        (contract_signature(CONTRACT_OWNER, b"x") + b"more", "follows"),
+        (contract_signature(CONTRACT_OWNER, b"x") + bytes(32), "follows"),
+        (contract_signature(CONTRACT_OWNER, bytes(2**16 + 1)), "longer"),
+        (contract_signature(LOW_OWNER, b"x"), "not 0x"),
+        (SIGNED[OWNERS[0]] + b"\0", "no known kind"),
+        (SIGNED[OWNERS[0]][:64] + b"\x1d", "no known kind"),
+        (b"", "no known kind"),
+    ],
+)
+def test_what_is_not_well_formed_is_not_packed(signature: bytes, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        pack({CONTRACT_OWNER: signature})
+
+
+def test_what_points_into_the_signatures_is_not_read() -> None:
+    with pytest.raises(Refused, match="into the signatures"):
+        unpack(SIGNED[OWNERS[0]] + contract_head(CONTRACT_OWNER, 65) + bytes(32))
+    with pytest.raises(Refused, match="whole number"):
+        unpack(SIGNED[OWNERS[0]] + b"\x01")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(range(1, 9)), st.binary(max_size=70), max_size=5), st.integers(0, 5))
+def test_whatever_is_packed_is_read_back(contracts: dict[int, bytes], plain_ones: int) -> None:
+    made = {checksummed(bytes([one] * 20)): data for one, data in contracts.items()}
+    every = {owner: SIGNED[owner] for owner in OWNERS[:plain_ones]}
+    every |= {owner: contract_signature(owner, data) for owner, data in made.items()}
+    assert unpack(pack(every)) == tuple(every[one] for one in sorted(every, key=lambda owner: int(owner, 16)))
 
 
 def test_safe_eth_reads_the_packed_signatures_alike() -> None:
