@@ -167,7 +167,7 @@ def purpose(step: Step) -> str:
     if isinstance(step, ManualStep):
         return f"for the {step.role.replace('_', ' ')} to do"
     if isinstance(step, ContainStep):
-        return f"contain through {step.contain.by}: {', '.join(one.lever for one in step.levers)}"
+        return f"contain through {' and '.join(step.authorities)}: {', '.join(one.lever for one in step.levers)}"
     if isinstance(step, VerifyStep):
         return f"prove on chain that {' and '.join(one.source for one in step.verify)}"
     if isinstance(step, NotifyStep):

@@ -13,6 +13,7 @@ from incident_cli.evm import Block, CallRead, Missing, Snapshot
 from incident_cli.flows.comparing import compare_execution
 from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
+from incident_cli.flows.following import followed
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.moments import lapse_words
 from incident_cli.flows.proposal import Override, Proposal, counted, prove, show
@@ -52,6 +53,14 @@ class Draft:
 
 
 def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
+    """The block that proves the leg's effect, waited for where the delivery follows and no other leg goes on beside it;
+    else raises Waiting until then."""
+    if session.beside:
+        return advance(session, step, name, draft)
+    return followed(session, {session.reader.chain: lambda: advance(session, step, name, draft)})[session.reader.chain]
+
+
+def advance(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
     """The block that proves the leg's effect. Every stage that is already recorded is passed over."""
     leg = leg_of(session, step, name)
     if not (leg.is_confirmed and leg.is_handed_over):

@@ -15,7 +15,7 @@ from incident_cli.flows.leg import Leg
 from incident_cli.flows.preparing import read_safe
 from incident_cli.flows.proposal import SafeState
 from incident_cli.flows.session import Session
-from incident_cli.incident.events import Event, Kind, block_to_json
+from incident_cli.incident.events import Event, Kind, block_to_json, with_plans
 from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.transaction import SafeTx
@@ -26,7 +26,12 @@ FILE_CAP = 4 * 1024 * 1024
 
 
 class Delivery(Protocol):
-    """One road for a confirmed proposal."""
+    """One road for a confirmed proposal. `follows`: whether others are waited for here, rather than by resuming."""
+
+    follows: bool
+
+    def pause(self, session: Session) -> None:
+        """Let some time pass before everything is looked at again; only where it `follows`."""
 
     def deliver(self, session: Session, leg: Leg) -> Execution:
         """Bring it to execution and return the evidence; safe to call again after any interruption.
@@ -45,8 +50,13 @@ class Replaced(Exception):
 class FileDelivery:
     """Writes `<safe_tx_hash>.json` and waits for the owners to sign and execute it. Needs no key."""
 
+    follows = False
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+
+    def pause(self, session: Session) -> None:
+        """Nothing: whoever waits for files resumes."""
 
     def deliver(self, session: Session, leg: Leg) -> Execution:
         """The evidence once the chain has it; until then the file, and Waiting for signatures."""
@@ -72,7 +82,8 @@ class FileDelivery:
         """Write `reopening-STEP.json`: the undo calls, what must still stand for them, and by whom they are made."""
         made = reopening_document(session, step)
         if made is not None:
-            name = f"reopening-{step.id}-{session.attempt}.json"
+            where = f"-{session.elsewhere}" if session.elsewhere else ""
+            name = f"reopening-{step.id}{where}-{session.attempt}.json"
             path = self.directory / name
             path = path if path.exists() else write_proposal(self.directory, name, made)
             session.screen.say(f"the way back is prepared: {path}", "good")
@@ -119,7 +130,8 @@ class FileDelivery:
 
 def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | None:
     """The way back of a contain step from the values recorded before it; None where there is none."""
-    plans = executed_plans(session.events, step.id)
+    here = [one for one in session.events if one.data.get("chain", "") == session.elsewhere]
+    plans = executed_plans(here, step.id)
     undo = {record["label"]: record for plan in plans for record in plan.data["undo"]}
     if not undo:
         return None
@@ -136,14 +148,8 @@ def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | 
 
 def executed_plans(events: Sequence[Event], step: str) -> list[Event]:
     """The plans of a step that were executed and undo something, oldest first."""
-    plan: Event | None = None
-    found: list[Event] = []
-    for event in (one for one in events if one.step == step):
-        if event.kind is Kind.PLANNED:
-            plan = event
-        elif event.kind is Kind.EXECUTED and plan is not None and plan.data["undo"]:
-            found.append(plan)
-    return found
+    own = [one for one in events if one.step == step]
+    return [plan for event, plan in with_plans(own) if event.kind is Kind.EXECUTED and plan and plan.data["undo"]]
 
 
 def document(session: Session, leg: Leg) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from incident_cli.drills.score import Losses, losses, verdict
 from incident_cli.evm import Block
 from incident_cli.flows.drill import Drill
-from incident_cli.incident.events import Event, Kind
+from incident_cli.incident.events import Event, Kind, with_plans
 from incident_cli.incident.timeline import Moment, metrics, moments
 from incident_cli.incident.walk import Ending, ending, latest_outcomes
 
@@ -56,14 +56,10 @@ def steps_of(drill: Drill) -> list[dict[str, str]]:
 
 def proposals_of(events: Sequence[Event]) -> Iterator[dict[str, Any]]:
     """Every proposal that was confirmed, once, with the transaction that executed it."""
-    planned: dict[tuple[str | None, str], Event] = {}
     confirmed: dict[str, dict[str, Any]] = {}
-    for event in events:
-        key = (event.step, str(event.data.get("leg")))
-        if event.kind is Kind.PLANNED:
-            planned[key] = event
-        elif event.kind in (Kind.CONFIRMED, Kind.EXECUTED) and key in planned:
-            proposal = planned[key].data["proposal"]
+    for event, plan in with_plans(events):
+        if event.kind in (Kind.CONFIRMED, Kind.EXECUTED) and plan is not None:
+            proposal = plan.data["proposal"]
             shown = confirmed.setdefault(proposal["safe_tx_hash"], {**printed(proposal), "transaction_hash": None})
             shown["transaction_hash"] = event.data.get("transaction_hash") or shown["transaction_hash"]
     yield from confirmed.values()

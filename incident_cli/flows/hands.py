@@ -26,6 +26,8 @@ EXEC = parse_signature(EXEC_TRANSACTION)
 class RehearsedHands:
     """Signs with as many owners as the threshold asks for, then executes."""
 
+    follows = False
+
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -38,6 +40,9 @@ class RehearsedHands:
         hash_ = sent.data["transaction_hash"] if sent else self.send(session, leg, hex_bytes(intent.data["raw"]))
         safe, safe_tx_hash = Address(leg.proposal["safe_tx"]["safe"]), leg.proposal["safe_tx_hash"]
         return execution_of(session.reader.endpoint, session.reader.chain, safe, safe_tx_hash, hash_)
+
+    def pause(self, session: Session) -> None:
+        """Nothing: these hands keep nobody waiting."""
 
     def keep_reopening(self, session: Session, step: ContainStep) -> None:
         """Nothing: the record holds it."""

@@ -13,7 +13,7 @@ from incident_cli.errors import IncidentError, Misused
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.moments import lapse_words, moment
 from incident_cli.flows.recorder import FORK, Recorder, resume_recorder
-from incident_cli.incident.events import Event, Kind, closing, event_of, last
+from incident_cli.incident.events import Event, Kind, closing, event_of, last, with_plans
 from incident_cli.journal.store import Journal, list_journals, read
 from incident_cli.text import plain
 
@@ -160,19 +160,17 @@ def reminders_of(events: Sequence[Event]) -> Iterator[str]:
 def outstanding(events: Sequence[Event]) -> tuple[list[Event], str]:
     """The proofs of what is contained and was not opened again, and the step whose scheduled operations still wait."""
     standing: list[Event] = []
-    plans: dict[tuple[object, object], Event] = {}
     waiting = ""
-    for event in events:
+    for event, plan in with_plans(events):
         leg = event.data.get("leg")
-        if event.kind is Kind.PLANNED:
-            plans[event.step, leg] = event
-        elif event.kind is Kind.EXECUTED:
+        if event.kind is Kind.EXECUTED:
             waiting = event.step or "" if leg == "schedule" else ""
-        elif event.kind is Kind.PROVEN and (event.step, leg) in plans:
-            if plans[event.step, leg].data.get("levers"):
+        elif event.kind is Kind.PROVEN and plan is not None:
+            if plan.data.get("levers"):
                 standing.append(event)
             elif leg in ("restore", "execute"):
-                standing = []
+                chain = event.data.get("chain")
+                standing = [one for one in standing if one.data.get("chain") != chain]
     return standing, waiting
 
 

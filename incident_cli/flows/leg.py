@@ -17,11 +17,15 @@ from incident_cli.runbook.model import Step
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """The events of one proposal of a step; `name` tells the legs of a step apart."""
+    """The events of one proposal of a step; `name` and `chain` tell the legs of a step apart.
+
+    `chain` is empty on the incident's own chain.
+    """
 
     step: Step
     name: str
     events: tuple[Event, ...]
+    chain: str = ""
 
     def find(self, kind: Kind) -> Event | None:
         """The latest event of a kind in this leg."""
@@ -60,13 +64,14 @@ class Leg:
         """Record an event of this leg."""
         proposal = data.get("proposal", self.proposal if self.find(Kind.PLANNED) else {})
         hash_ = proposal.get("safe_tx_hash")
-        return session.record(kind, self.step, block, hash_, leg=self.name, **data)
+        chain = {"chain": self.chain} if self.chain else {}
+        return session.record(kind, self.step, block, hash_, leg=self.name, **chain, **data)
 
 
 def leg_of(session: Session, step: Step, name: str) -> Leg:
-    """The leg as it stands; planning again starts it anew."""
+    """The leg as it stands on the session's chain; planning again starts it anew."""
     events: list[Event] = []
     for event in within(session.events, step.id):
-        if event.data.get("leg") == name:
+        if event.data.get("leg") == name and event.data.get("chain", "") == session.elsewhere:
             events = [event] if event.kind is Kind.PLANNED else [*events, event]
-    return Leg(step, name, tuple(events))
+    return Leg(step, name, tuple(events), session.elsewhere)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from incident_cli.errors import IncidentError
 from incident_cli.flows.recorder import LIVE
-from incident_cli.incident.events import Event, Kind, event_of
+from incident_cli.incident.events import Event, Kind, event_of, with_plans
 from incident_cli.journal.store import list_journals, read
 from incident_cli.levers.authority import LastPull
 from incident_cli.text import plain
@@ -59,14 +59,11 @@ class PastPulls:
 
 def pulled(events: Sequence[Event], to: str, data: str, by: Puller, is_other: bool) -> Iterator[int]:
     """The block times at which a plan with that call was executed; of another incident also exported and left open."""
-    planned: Event | None = None
     out: int | None = None
-    for event in events:
-        if event.kind is Kind.PLANNED:
-            planned = event if makes(event, to, data, by) else None
-        elif planned is None or event.block is None:
+    for event, plan in with_plans(events):
+        if plan is None or event.block is None or not makes(plan, to, data, by):
             continue
-        elif event.kind is Kind.EXPORTED:
+        if event.kind in (Kind.EXPORTED, Kind.PROPOSED):
             out = event.block.timestamp
         elif event.kind is Kind.EXECUTED:
             out = None

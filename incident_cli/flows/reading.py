@@ -12,6 +12,7 @@ from incident_cli.chain.survey import survey
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import ZERO as ANY_ADDRESS
 from incident_cli.evm import Block, CodeRead, Missing, Read, Snapshot, past
+from incident_cli.flows.looking import Look
 from incident_cli.transport import Deadline, Endpoint
 from incident_cli.units import Span
 
@@ -33,6 +34,7 @@ class Reader:
         self.chain, self.chain_id, self.head = chain, chain_id, head
         self.others = dict(others or {})
         self._deadline: Deadline | None = None
+        self._look: Look | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -42,6 +44,11 @@ class Reader:
     @endpoint.setter
     def endpoint(self, other: Endpoint) -> None:
         self.nodes = ChainNodes([other], self.chain, self.chain_id)
+
+    def on(self, chain: str) -> Reader:
+        """The same chains with another of them as the incident's own."""
+        others = {name: nodes for name, nodes in {**self.others, self.chain: self.nodes}.items() if name != chain}
+        return Reader(self.others[chain], chain, self.others[chain].chain_id, others=others)
 
     @contextmanager
     def judgement(self) -> Iterator[None]:
@@ -72,9 +79,22 @@ class Reader:
 
     def read(self, reads: Sequence[Read]) -> Snapshot:
         """All answers at the head; raises Unread where the chain could not be read at all."""
+        self.forget()
         snapshot = self.read_at(reads, None)
         self.head = snapshot.block
         return snapshot
+
+    def look(self, reads: Sequence[Read]) -> Look:
+        """One round for all that a preparation reads; one of a moment ago is gone on with, unless anything was read,
+        asked or recorded since. Raises Unread where the chain could not be read at all."""
+        if self._look is None or self._look.is_old:
+            snapshot = self.read(reads)
+            self._look = Look(self, snapshot)
+        return self._look
+
+    def forget(self) -> None:
+        """What comes next is looked at anew."""
+        self._look = None
 
     def read_at(
         self, reads: Sequence[Read], block: Block | None, others: Mapping[str, Block] = MappingProxyType({})

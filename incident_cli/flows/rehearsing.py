@@ -48,6 +48,10 @@ class SeriesHands:
     reader: SeriesReader
     calls: list[str] = field(default_factory=list)
     labels: dict[str, list[str]] = field(default_factory=dict)
+    follows: bool = False
+
+    def pause(self, session: Session) -> None:
+        """Nothing: these hands keep nobody waiting."""
 
     def prepare(self, session: Session, step: Step, wanted: Wanted) -> Proposal:
         """Folded, inspected and hashed by our own code; raises Refused where the transaction would be dangerous."""

@@ -136,8 +136,9 @@ def bind_order(order: Order) -> Bound:
 
 def check_tokens(bound: Bound, reader: Reader) -> None:
     """Hold the deployment's decimals against the chain's: a wrong one would sign another amount than is shown."""
-    tokens = {name: one for name, one in bound.deployment.tokens.items() if one.chain == bound.chain}
-    reads = {name: CallRead(one.address, DECIMALS) for name, one in tokens.items()}
+    chains = {reader.chain, *reader.others}
+    tokens = {name: one for name, one in bound.deployment.tokens.items() if one.chain in chains}
+    reads = {name: CallRead(one.address, DECIMALS, chain=one.chain) for name, one in tokens.items()}
     snapshot = reader.read(list(reads.values()))
     for name, read in reads.items():
         found = snapshot.value(read)

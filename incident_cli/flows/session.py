@@ -75,6 +75,23 @@ class Session:
     runbook_hash: str
     attempt: int = 0
     overrides: list[Override] = field(default_factory=list)  # what two people overruled for the whole session
+    own: Reader | None = None  # of the incident's own chain, where `reader` is that of another chain's leg
+    beside: bool = False  # other legs go on beside this one: none of them waits by itself
+
+    @property
+    def elsewhere(self) -> str:
+        """The chain of `reader` where that is not the incident's own; else empty."""
+        return "" if self.own is None else self.reader.chain
+
+    def on(self, chain: str) -> Session:
+        """The same incident on another of its chains: plans, proposals and proofs are made there.
+
+        Checks and expressions stay with the incident's own chain.
+        """
+        if chain == self.reader.chain:
+            return self
+        home = self.own or self.reader
+        return replace(self, reader=home.on(chain), own=None if chain == home.chain else home)
 
     @property
     def events(self) -> Sequence[Event]:
@@ -86,6 +103,7 @@ class Session:
     ) -> Event:
         """Record an event of the present attempt at a step, at the last block read unless another is given."""
         place = block or self.reader.head
+        self.reader.forget()
         return self.recorder.record(
             kind, step=step.id, attempt=self.attempt, block=place, proposal=safe_tx_hash, data=data
         )
@@ -93,9 +111,11 @@ class Session:
     def ask(self, step: Step, prompt: Prompt) -> str:
         """An answer to a question; notes are recorded and the question asked again."""
         while True:
+            self.reader.forget()  # people take their time: what was looked at before is old
             reply = self.answerer.ask(prompt)
             if isinstance(reply, Answer):
-                self.record(Kind.ANSWERED, step, question=prompt.text, answer=reply.text)
+                chain: dict[str, Any] = {"chain": self.elsewhere} if self.elsewhere else {}
+                self.record(Kind.ANSWERED, step, question=prompt.text, answer=reply.text, **chain)
                 return reply.text
             if isinstance(reply, Note):
                 self.record(Kind.NOTED, step, text=reply.text)
@@ -126,7 +146,7 @@ class Session:
     @property
     def bench(self) -> Bench:
         """What its checks are judged with."""
-        return Bench(self.reader, wired(self.bound), self.block_age)
+        return Bench(self.own or self.reader, wired(self.bound), self.block_age)
 
     def judge_until_settled(self, names: Sequence[str], step: Step, *, show: bool = True) -> list[Finding]:
         """Judge, and while a check is pending (it holds, but not for long enough yet) wait and judge again."""
@@ -148,12 +168,13 @@ class Session:
 
     def snapshot(self, reads: Sequence[Read]) -> Snapshot:
         """A round of reads. Where the chain cannot be read at all, every answer is missing at the last block seen."""
+        reader = self.own or self.reader
         try:
-            return self.fresh(self.reader.read(reads))
+            return self.fresh(reader.read(reads))
         except Unread as problem:
-            if self.reader.head is None:
+            if reader.head is None:
                 raise
-            return Snapshot(self.reader.head, {read: Missing(problem.message) for read in reads})
+            return Snapshot(reader.head, {read: Missing(problem.message) for read in reads})
 
     def holds(self, expression: Expression) -> bool | Unknown:
         """An expression's truth now: its reads are made, its checks' latest findings used."""

@@ -27,6 +27,12 @@ class Kind(StrEnum):
     PLANNED = "planned"
     CONFIRMED = "confirmed"
     EXPORTED = "exported"
+    PROPOSE_INTENDED = "propose_intended"
+    PROPOSED = "proposed"
+    SEEN_SIGNED = "seen_signed"
+    ADOPTED = "adopted"
+    REJECTION = "rejection"
+    RISK_LEFT = "risk_left"
     SIGNED = "signed"
     SUBMIT_INTENDED = "submit_intended"
     SUBMITTED = "submitted"
@@ -182,6 +188,16 @@ def within(events: Sequence[Event], step: str) -> list[Event]:
 def last(events: Sequence[Event], kind: Kind) -> Event | None:
     """The latest event of a kind."""
     return next((event for event in reversed(events) if event.kind is kind), None)
+
+
+def with_plans(events: Sequence[Event]) -> Iterator[tuple[Event, Event | None]]:
+    """Every event with the plan that its own leg stands at: the legs of a step, one a chain, go on side by side."""
+    plans: dict[tuple[object, ...], Event] = {}
+    for event in events:
+        own = (event.step, event.data.get("leg"), event.data.get("chain"))
+        if event.kind is Kind.PLANNED:
+            plans[own] = event
+        yield event, plans.get(own)
 
 
 def every(events: Sequence[Event], kind: Kind) -> Iterator[Event]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from incident_cli.errors import Refused
 from incident_cli.evm import Block
-from incident_cli.incident.events import Event, Kind, Outcome
+from incident_cli.incident.events import Event, Kind, Outcome, with_plans
 from incident_cli.incident.timeline import Moment, block_of, moments
 from incident_cli.incident.walk import ENDED_WELL, Ending, ending, latest_outcomes, standing
 from incident_cli.runbook.model import (
@@ -164,20 +164,16 @@ def proofs(known: Facts, done: Sequence[str]) -> Iterator[str]:
 
 
 def proposals(runbook: Runbook, events: Sequence[Event]) -> Iterator[tuple[Step, Mapping[str, Any], Event | None]]:
-    """The latest confirmed proposal of each step that made one, with its execution where there is one."""
+    """The latest confirmed proposal of each step on each of its chains, with its execution where there is one."""
     for step in (one for one in runbook.steps if isinstance(one, ContainStep | RestoreStep)):
-        planned: Mapping[str, Any] | None = None
-        confirmed: Mapping[str, Any] | None = None
-        execution: Event | None = None
-        for event in (one for one in events if one.step == step.id):
-            if event.kind is Kind.PLANNED:
-                planned = event.data["proposal"]
-            elif event.kind is Kind.CONFIRMED:
-                confirmed, execution = planned, None
-            elif event.kind is Kind.EXECUTED:
-                execution = event
-        if confirmed is not None:
-            yield step, confirmed, execution
+        latest: dict[str, tuple[Mapping[str, Any], Event | None]] = {}
+        for event, plan in with_plans([one for one in events if one.step == step.id]):
+            chain = event.data.get("chain", "")
+            if event.kind is Kind.CONFIRMED and plan is not None:
+                latest[chain] = plan.data["proposal"], None
+            elif event.kind is Kind.EXECUTED and chain in latest:
+                latest[chain] = latest[chain][0], event
+        yield from ((step, confirmed, execution) for confirmed, execution in latest.values())
 
 
 def effects(runbook: Runbook, events: Sequence[Event]) -> list[str]:

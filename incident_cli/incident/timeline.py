@@ -24,12 +24,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The distance between two moments, in seconds of block time and in blocks."""
+    """The distance between two moments, in seconds of block time, and in blocks where both are of one chain."""
 
     seconds: int
-    blocks: int
+    blocks: int | None
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int | None]:
         """As commands print it."""
         return {"seconds": self.seconds, "blocks": self.blocks}
 
@@ -70,6 +70,8 @@ def span(start: Moment | None, end: Moment | None) -> Span | None:
     if start is None or end is None:
         return None
     seconds, blocks = end.block.timestamp - start.block.timestamp, end.block.number - start.block.number
+    if end.block.chain != start.block.chain:
+        return None if seconds < 0 else Span(seconds, None)
     return None if seconds < 0 or blocks < 0 else Span(seconds, blocks)
 
 

@@ -18,6 +18,7 @@ from incident_cli.expression import Expression
 from incident_cli.protocols.slot import BoundSlot, Market
 from incident_cli.runbook.deployment import Deployment, SlotEntry
 from incident_cli.runbook.kinds import FIXED_BYTES, VALUE_KINDS
+from incident_cli.runbook.legs import legs_of
 from incident_cli.runbook.load import LoadedRunbook, parse_parameter
 from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep, Runbook, Step, VerifyStep
 from incident_cli.runbook.steps import bind_check, bind_step, found_samples
@@ -185,24 +186,20 @@ def refuse_unknown_tokens(formula: Expression, deployment: Deployment, slots: Ma
 
 
 def chain_of(steps: Sequence[Step], slots: Mapping[str, BoundSlot]) -> str:
-    """The chain of the incident: where its levers and authorities stand, else where its first slot does.
-
-    Checks and expressions may read other chains. Raises Misused where it would contain on more than one.
-    """
-    acting = {name for step in steps for name in acting_slots(step)}
-    chains = sorted({slots[name].chain for name in acting})
-    if len(chains) > 1:
-        raise Misused(
-            f"the levers and authorities stand on {len(chains)} chains ({', '.join(chains)})",
-            "an incident contains on one chain in this version: write one runbook for each; checks may read any chain",
-        )
-    return chains[0] if chains else next(iter(slots.values())).chain
+    """The incident's own chain, by whose blocks it is timed: where its first Safe or authority stands, else its first
+    slot. Raises Misused where a call stands on a chain on which its step has no Safe."""
+    for step in steps:
+        if isinstance(step, ContainStep):
+            legs_of(step, slots)
+    acting = (name for step in steps for name in acting_slots(step))
+    first = next(acting, None)
+    return slots[first].chain if first is not None else next(iter(slots.values())).chain
 
 
 def acting_slots(step: Step) -> tuple[str, ...]:
-    """The slots a step acts on or through."""
+    """The slots that a step acts through."""
     if isinstance(step, ContainStep):
-        return (step.contain.by, *(one.lever.partition(".")[0] for one in step.levers))
+        return step.authorities
     return (step.by,) if isinstance(step, RestoreStep) else ()
 
 

@@ -189,9 +189,14 @@ class MustNotChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containment:
-    """Which calls, made by which authority, and what they must leave alone."""
+    """Which calls, made by which authority, and what they must leave alone.
+
+    Where the calls stand on several chains, `also_by` names one more Safe for each further chain: every call goes
+    through the Safe of its own chain, in a proposal of its own.
+    """
 
     by: Name
+    also_by: tuple[Name, ...] = ()
     calls: tuple[Table, ...]
     must_not_change: tuple[MustNotChange, ...] = ()
 
@@ -210,6 +215,11 @@ class ContainStep(Step):
     contain: Containment
     confirm: Confirm | None = None
     levers: tuple[LeverCall, ...] = field(default=(), init=False)
+
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """The slots of its Safes, one a chain."""
+        return (self.contain.by, *self.contain.also_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,6 +252,8 @@ class Review:
 
     def contain(self, step: ContainStep) -> None:
         self.authority(self.inside(self.node(step, "contain", "by"), 1), step.contain.by, "safe")
+        for position, name in enumerate(step.contain.also_by):
+            self.authority(self.inside(self.node(step, "contain", "also_by", position), 1), name, "safe")
         if not step.contain.calls:
             place = self.node(step, "contain", "calls").place
             self.wrong(place, "no-calls", "a containment has at least one call")

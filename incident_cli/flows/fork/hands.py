@@ -29,6 +29,8 @@ APPROVE_HASH = parse_signature("approveHash(bytes32 hashToApprove)")
 class ImpersonatedHands:
     """Approves with as many owners as the threshold asks for, then executes."""
 
+    follows = False
+
     def __init__(self, fork: Fork) -> None:
         self.fork = fork
 
@@ -41,6 +43,9 @@ class ImpersonatedHands:
         hash_ = str(sent.data["transaction_hash"]) if sent else self.send(session, leg, intent)
         safe, safe_tx_hash = Address(leg.proposal["safe_tx"]["safe"]), leg.proposal["safe_tx_hash"]
         return execution_of(session.reader.endpoint, session.reader.chain, safe, safe_tx_hash, hash_)
+
+    def pause(self, session: Session) -> None:
+        """Nothing: these hands keep nobody waiting."""
 
     def keep_reopening(self, session: Session, step: ContainStep) -> None:
         """Nothing: the record holds it."""

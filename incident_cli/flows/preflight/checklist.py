@@ -169,7 +169,7 @@ def standing_items(scene: Scene) -> Iterator[Item]:
     for chain in scene.sites:
         reads = [*code_reads(scene.deployment, chain)]
         reads += [read for safe in scene.safes if safe.chain == chain for read in safe.reads]
-        pulls = [one.pull for stage in scene.stages for one in stage.pulled if stage.bound.chain == chain]
+        pulls = [one.pull for stage in scene.stages for one in stage.pulled if stage.safe.chain == chain]
         reads += [read for pull in pulls for read in asked_of(pull)]
         reads += [
             read
@@ -182,7 +182,7 @@ def standing_items(scene: Scene) -> Iterator[Item]:
     yield from contact_items(scene)
     for stage in scene.stages:
         for pulled in stage.pulled:
-            yield from lever_items(pulled, scene.snapshots[stage.bound.chain])
+            yield from lever_items(pulled, scene.snapshots[stage.safe.chain])
     for safe, some in spare.items():
         look = partial(power_item, safe, scene.bounds, some, scene.snapshots[safe.chain])
         yield judged(f"over-privilege:{safe.name}", look)
@@ -265,7 +265,7 @@ def step_items(scene: Scene, items: Mapping[str, Item], progress: Progress) -> I
     """Every contain step made now in a simulation, and undone in one."""
     deadline = Deadline(STEPS_SECONDS)
     for stage in scene.stages:
-        chain = stage.bound.chain
+        chain = stage.safe.chain
         reader = scene.reader(chain)
         problem = scene.problems.get(chain, "" if deadline.left else "the time for all steps is up")
         if reader is None or problem:

@@ -12,8 +12,9 @@ from incident_cli.flows.preflight.item import Item, judged, ready, waiting
 from incident_cli.flows.preflight.nodes import Site
 from incident_cli.flows.preflight.safe import SafeAt
 from incident_cli.levers.pull import Pull
-from incident_cli.runbook.bind import Bound
-from incident_cli.runbook.model import ContainStep, LeverCall, RestoreStep
+from incident_cli.runbook.bind import Bound, acting_slots
+from incident_cli.runbook.legs import legs_of
+from incident_cli.runbook.model import ContainStep, LeverCall
 from incident_cli.runbook.steps import found_samples
 
 SAFE = "safe"
@@ -52,7 +53,8 @@ class Stage:
 
     def id(self, kind: str) -> str:
         """`simulate:oracle-divergence/pause@ETH-USD`."""
-        return f"{kind}:{self.bound.runbook.id}/{self.step.id}@{self.bound.market.name}"
+        elsewhere = f" on {self.safe.chain}" if self.safe.chain != self.bound.chain else ""
+        return f"{kind}:{self.bound.runbook.id}/{self.step.id}@{self.bound.market.name}{elsewhere}"
 
 
 def settle(bound: Bound, sites: Mapping[str, Site]) -> tuple[Bound, Item | None]:
@@ -84,14 +86,14 @@ def stages_of(bound: Bound) -> Iterator[Stage]:
     """Every contain step, its levers with their typed arguments; raises WrongFile or Misused."""
     found = found_samples(bound.checks)
     for step in bound.runbook.steps:
-        if isinstance(step, ContainStep):
-            safe = safe_at(bound, step.contain.by)
+        for leg in legs_of(step, bound.slots).values() if isinstance(step, ContainStep) else ():
+            safe = safe_at(bound, leg.contain.by)
             made = []
-            for call in step.levers:
+            for call in leg.levers:
                 slot, _, name = call.lever.partition(".")
                 pull = Pull(bound.slots[slot], name, bound.lever_args(call, found), safe.address)
-                made.append(Pulled(bound, step, pull, safe, unfound(call)))
-            yield Stage(bound, step, safe, tuple(made))
+                made.append(Pulled(bound, leg, pull, safe, unfound(call)))
+            yield Stage(bound, leg, safe, tuple(made))
 
 
 def unfound(call: LeverCall) -> frozenset[str]:
@@ -112,12 +114,8 @@ def safes_of(bounds: Sequence[Bound]) -> tuple[SafeAt, ...]:
     """The Safes that contain or restore in any of these runbooks."""
     found: dict[SafeAt, None] = {}
     for bound in bounds:
-        for step in bound.runbook.steps:
-            name = (
-                step.contain.by if isinstance(step, ContainStep) else step.by if isinstance(step, RestoreStep) else ""
-            )
-            if name and SAFE in bound.slots[name].addresses:
-                found[safe_at(bound, name)] = None
+        names = (name for step in bound.runbook.steps for name in acting_slots(step))
+        found |= {safe_at(bound, name): None for name in names if SAFE in bound.slots[name].addresses}
     return tuple(found)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from incident_cli.errors import NotProven, Unread, Waiting
@@ -20,6 +22,7 @@ from incident_cli.flows.aiming import (
 from incident_cli.flows.carry_out import Draft, carry_out
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
+from incident_cli.flows.following import followed
 from incident_cli.flows.leg import leg_of
 from incident_cli.flows.overruling import go_on_with_fewer
 from incident_cli.flows.preparing import Preparer, prepare, recheck
@@ -40,6 +43,7 @@ from incident_cli.incident.events import Event, Kind, Outcome
 from incident_cli.levers.delay import DONE_TIMESTAMP
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan
+from incident_cli.runbook.legs import legs_of
 from incident_cli.runbook.lint import bound_names
 from incident_cli.runbook.model import ContainStep, Step
 
@@ -71,12 +75,34 @@ def perform(session: Session, step: Step, present: Sequence[Event], prepare: Pre
 
 
 def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
-    """Contain, unless the chain shows everything done."""
+    """Contain on every chain of the step, side by side: it is contained only when every leg is."""
+    parts = legs_of(step, session.bound.slots)
+    legs = {
+        chain: partial(contain_on, on_leg(session, chain, len(parts)), part, prepare) for chain, part in parts.items()
+    }
+    ended = followed(session, legs)
+    proofs = [one.proof for one in ended.values() if one.proof is not None]
+    bound = {name: value for one in ended.values() for name, value in one.data["bound"].items()}
+    if not proofs:
+        return Ended(Outcome.SATISFIED, data={"bound": bound})
+    return Ended(Outcome.DONE, proof=max(proofs, key=lambda one: one.timestamp), data={"bound": bound})
+
+
+def on_leg(session: Session, chain: str, legs: int) -> Session:
+    """The session on one chain of a step that has so many."""
+    here = session.on(chain)
+    return replace(here, beside=True) if legs > 1 else here
+
+
+def contain_on(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
+    """Contain on the session's chain, unless it shows everything done."""
     legs = [leg_of(session, step, name) for name in (SCHEDULE_LEG, LEG)]
     if not any(one.is_confirmed for one in legs):
         require_compared(session, step)
         if all(one.satisfied for one in pulls(session, step)):
-            session.screen.say("every call is already satisfied on chain: there is nothing to propose", "good")
+            session.screen.say(
+                f"every call is already satisfied{place_of(session)}: there is nothing to propose", "good"
+            )
             return Ended(Outcome.SATISFIED, data={"bound": bound_values(session, step)})
     proof = in_time(session, step, prepare)
     session.delivery.keep_reopening(session, step)
@@ -86,6 +112,11 @@ def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
     require_standing(session, step)
     bound = leg_of(session, step, LEG).plan.data.get("bound", {})
     return Ended(Outcome.DONE, proof=proof, data={"bound": bound})
+
+
+def place_of(session: Session) -> str:
+    """` on CHAIN` where the step acts on several; else ` on chain`."""
+    return f" on {session.reader.chain}" if session.beside else " on chain"
 
 
 def require_standing(session: Session, step: ContainStep) -> None:
@@ -186,7 +217,7 @@ def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | 
     phrase = phrase_of(session, step, wanted)
     return Draft(
         proposal,
-        title=" and ".join(one.label for one in proposal.calls),
+        title=" and ".join(one.label for one in proposal.calls) + (place_of(session) if session.beside else ""),
         phrase=" ".join((phrase, *(ending_of(value) for value in bound.values()))),
         dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),
         reopening=reopening_of(session, step, irreversible, wait_of(wanted, salt)),

@@ -33,7 +33,7 @@ from incident_cli.flows.scheduling import (
 from incident_cli.flows.session import Session
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.conditions import SHORTEST_GAP_SECONDS
-from incident_cli.incident.events import Event, Kind, Outcome
+from incident_cli.incident.events import Event, Kind, Outcome, with_plans
 from incident_cli.levers.delay import DONE, SCHEDULED, Delay, operation_id, operation_states
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
@@ -57,6 +57,7 @@ class Way:
 def perform(session: Session, step: Step, present: Sequence[Event], prepare: Preparer = prepare) -> Ended:
     """Reopen once it is required to be quiet; nothing to restore where nothing was contained."""
     assert isinstance(step, RestoreStep), "the registry gives each verb its own step"
+    session = session.on(session.bound.slots[step.by].chain)
     contained = containments(session, step)
     if not contained:
         words = "this incident brought nothing about that it could put back: what stands stays as it is"
@@ -82,16 +83,12 @@ def containments(session: Session, step: RestoreStep) -> list[Event]:
     A step may be gone through twice; what its first attempt did on chain still stands after the second found
     nothing left to do.
     """
-    plan: Event | None = None
     found: list[Event] = []
-    for event in session.events:
+    for event, plan in with_plans(session.events):
         if event.step == step.id and event.kind is Kind.STEP_ENDED and event.data["outcome"] == Outcome.DONE:
             found = []
-        if event.step != step.restore:
-            continue
-        if event.kind is Kind.PLANNED:
-            plan = event
-        elif event.kind is Kind.EXECUTED and plan is not None and plan.data["undo"]:
+        is_own = event.step == step.restore and event.data.get("chain", "") == session.elsewhere
+        if is_own and event.kind is Kind.EXECUTED and plan is not None and plan.data["undo"]:
             found.append(plan)
     return found
 
@@ -99,7 +96,8 @@ def containments(session: Session, step: RestoreStep) -> list[Event]:
 def refuse_stale(session: Session, step: RestoreStep) -> None:
     """Raises Refused where what stood just before the execution was not what the plan recorded: it is not put back."""
     executed = [one for one in session.events if one.step == step.restore and one.kind is Kind.EXECUTED]
-    stale = [words for event in executed for words in event.data.get("stale", ())]
+    here = [one for one in executed if one.data.get("chain", "") == session.elsewhere]
+    stale = [words for event in here for words in event.data.get("stale", ())]
     if stale:
         raise Refused(
             f"somebody changed it between the plan and the execution: {'; '.join(stale)}",

@@ -1,0 +1,193 @@
+"""Two chains in one incident: a Safe, a nonce and a proposal on each, contained only when both are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incident_cli.errors import Misused, Waiting
+from incident_cli.evm import hex_bytes
+from incident_cli.flows import respond
+from incident_cli.flows.desk import Stop
+from incident_cli.flows.respond import Order
+from incident_cli.flows.session import Session
+from incident_cli.flows.walk import walk
+from incident_cli.incident.events import Kind
+from incident_cli.safe.transaction import SafeTx
+from tests.contracts.packages import Packages
+from tests.fakes.anvil import Anvil
+from tests.fakes.desk import Scripted
+from tests.real.containing import ETH, PROTOCOL, Site, build_site, events, files, let_go, outcome
+
+RUNBOOK = """schema: incident/v1
+id: two-chains
+title: The same market stands on two chains
+meta: {owner: risk, severity: SEV1, status: stable, reviewed: 2026-11-01}
+params: {market: {type: market}}
+slots:
+  near: {protocol: guarded-market}
+  far: {protocol: guarded-market}
+  council: {protocol: safe}
+  far_council: {protocol: safe}
+checks: {traded: {kind: invariant, holds: "near.limit() == near.limit()", summary: "traded"}}
+steps:
+  - id: pause
+    contain:
+      by: council
+      also_by: [far_council]
+      calls: [{lever: near.pause, market: "{market}"}, {lever: far.pause, market: "{market}"}]
+    marks: contained
+  - {id: look, ask: "Has it been mended?"}
+  - {id: reopen, restore: pause, by: council}
+  - {id: reopen_far, restore: pause, by: far_council}
+"""
+
+
+@pytest.fixture(scope="module")
+def chains(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
+    """A Safe and its market on each of two nodes with chain ids of their own."""
+    with Anvil(packages.anvil) as near, Anvil(packages.anvil, chain_id=31_338) as far:
+        yield build_site(near, tmp_path_factory.mktemp("near")), build_site(far, tmp_path_factory.mktemp("far"))
+
+
+@pytest.fixture
+def sites(chains: tuple[Site, Site]) -> Iterator[tuple[Site, Site]]:
+    """Both as they were founded."""
+    before = [one.anvil.snapshot() for one in chains]
+    yield chains
+    for site, snapshot in zip(chains, before, strict=True):
+        site.anvil.revert(snapshot)
+
+
+def order_of(near: Site, far: Site, folder: Path, runbook: str = RUNBOOK) -> Order:
+    """The files, written."""
+    (folder / "protocols").mkdir(exist_ok=True)
+    (folder / "protocols" / "guarded-market.yaml").write_text(PROTOCOL)
+    (folder / "two-chains.yaml").write_text(runbook)
+    slots = "".join(
+        f'  {name}: {{chain: {name}, addresses: {{venue: "{site.market}", other: "{site.other}",'
+        f' safe: "{site.council.address}"}}}}\n'
+        f'  {council}: {{chain: {name}, addresses: {{safe: "{site.council.address}"}}}}\n'
+        for name, council, site in (("near", "council", near), ("far", "far_council", far))
+    )
+    chains = ", ".join(
+        f'{name}: {{id: {site.anvil.chain_id}, rpc: [{{url: "{site.anvil.url}"}}]}}'
+        for name, site in (("near", near), ("far", far))
+    )
+    text = f"schema: incident-deployment/v1\nname: two\nchains: {{{chains}}}\nslots:\n{slots}"
+    (folder / "deployment.yaml").write_text(f'{text}markets: {{ETH-USD: {{id: "{ETH}"}}}}\n')
+    return Order(folder / "two-chains.yaml", folder / "deployment.yaml", "ETH-USD", {})
+
+
+def begin(sites: tuple[Site, Site], folder: Path, answerer: Scripted | None = None) -> Session:
+    """An incident begun, its home in the folder."""
+    near, far = sites
+    near.folder = folder
+    return respond.begin(order_of(near, far, folder), near.around(answerer))
+
+
+def take_up(sites: tuple[Site, Site], answerer: Scripted | None = None) -> Session:
+    """Resumed by another process."""
+    return respond.take_up("", sites[0].around(answerer))
+
+
+def waits(session: Session) -> str:
+    """Walked until signatures are needed; let go of."""
+    with pytest.raises(Waiting) as caught:
+        walk(session)
+    assert caught.value.waiting_for == "signatures", caught.value.message
+    let_go(session)
+    return caught.value.message
+
+
+def documents(session: Session) -> list[dict[str, Any]]:
+    """The proposals as they were written."""
+    return [json.loads(one.read_text()) for one in files(session)]
+
+
+def test_each_chain_gets_its_own_proposal_and_only_both_are_containment(
+    sites: tuple[Site, Site], tmp_path: Path
+) -> None:
+    near, far = sites
+    session = begin(sites, tmp_path)
+    message = waits(session)
+    assert message.startswith("contained on 0 of 2 chains")
+    one, two = documents(session)
+    assert [SafeTx.from_json(each["safe_tx"]).chain_id for each in (one, two)] == [31_337, 31_338]
+    assert [each["calls"][0]["to"] for each in (one, two)] == [near.market, far.market]
+    assert "on far" in session.events[-3].data["typed"] or session.screen.cards[-1].title.endswith("on far")  # type: ignore[attr-defined]
+
+    far.sign(two)  # the second one first
+    session = take_up(sites)
+    assert waits(session).startswith("contained on 1 of 2 chains")
+    assert outcome(session) != "contained"
+    assert len(events(session, Kind.EXPORTED)) == 2, "nothing is proposed twice"
+
+    near.sign(one)
+    session = take_up(sites, Scripted({"look": [Stop()]}))
+    with pytest.raises(Waiting):
+        walk(let_go_later(session))
+    let_go(session)
+    assert outcome(session) == "contained"
+    assert near.paused() and far.paused()
+    proofs = events(session, Kind.PROVEN)
+    assert {one.block.chain for one in proofs if one.block} == {"near", "far"}
+    kept = {path.name: json.loads(path.read_text()) for path in (tmp_path / "home").rglob("reopening-*.json")}
+    assert {name: one["calls"][0]["to"] for name, one in kept.items()} == {
+        "reopening-pause-1.json": near.market,
+        "reopening-pause-far-1.json": far.market,
+    }
+
+
+def let_go_later(session: Session) -> Session:
+    """As it is: it is let go of once it stopped."""
+    return session
+
+
+def test_each_chain_is_reopened_by_its_own_authority(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    near, far = sites
+    session = begin(sites, tmp_path)
+    waits(session)
+    for site, document in zip((near, far), documents(session), strict=True):
+        site.sign(document)
+    session = take_up(sites)
+    assert waits(session).startswith("the proposal")
+    near.sign(documents(session)[-1])
+    session = take_up(sites)
+    waits(session)
+    assert not near.paused() and far.paused()
+    far.sign(documents(session)[-1])
+    session = take_up(sites)
+    walk(session)
+    let_go(session)
+    assert not near.paused() and not far.paused()
+
+
+def test_a_chain_that_shows_it_already_is_left_alone(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    near, far = sites
+    near.govern("set_paused(bytes32 market, bool paused)", hex_bytes(ETH), True)
+    session = begin(sites, tmp_path)
+    assert waits(session).startswith("contained on 1 of 2 chains")
+    (document,) = documents(session)
+    assert document["safe_tx"]["chainId"] == 31_338
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("      also_by: [far_council]\n", "", "far.pause stands on far, where none of council is"),
+        (', {lever: far.pause, market: "{market}"}', "", "far_council has nothing to call on far"),
+        ("also_by: [far_council]", "also_by: [council]", "names council twice|nothing|stands on far"),
+    ],
+)
+def test_a_leg_without_a_safe_or_without_a_call_is_refused(
+    sites: tuple[Site, Site], tmp_path: Path, before: str, after: str, words: str
+) -> None:
+    near, far = sites
+    assert before in RUNBOOK
+    with pytest.raises(Misused, match=words):
+        respond.bind_order(order_of(near, far, tmp_path, RUNBOOK.replace(before, after)))
