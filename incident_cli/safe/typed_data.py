@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from incident_cli.evm import keccak, to_hex
-from incident_cli.safe.hashes import BASE_GAS_SINCE, CHAIN_ID_SINCE, domain_hash, known_version, message_hash
+from incident_cli.evm import Address, keccak, to_hex
+from incident_cli.safe.hashes import (
+    BASE_GAS_SINCE,
+    CHAIN_ID_SINCE,
+    address_word,
+    domain_hash,
+    known_version,
+    message_hash,
+    number_word,
+)
 from incident_cli.safe.transaction import SafeTx
 
 Fields = Sequence[tuple[str, str]]  # name, type
@@ -29,6 +37,11 @@ DOMAIN_FIELDS: Mapping[str, str] = {
     "chainId": "uint256",
     "verifyingContract": "address",
 }
+SERVICE_NAME, SERVICE_VERSION = "Safe Transaction Service", "1.0"
+SERVICE_DOMAIN_TYPE = b"EIP712Domain(string name,string version,uint256 chainId)"
+DELEGATE_FIELDS: Fields = (("delegateAddress", "address"), ("totp", "uint256"))
+DELEGATE_TYPE = b"Delegate(address delegateAddress,uint256 totp)"
+TOTP_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,24 @@ def safe_tx_typed_data(tx: SafeTx) -> TypedData:
         message,
         domain_hash(tx, version),
         message_hash(tx, version),
+    )
+
+
+def totp_of(unix_seconds: float) -> int:
+    """The hour that a delegate's signature is good for; the service also takes the one before."""
+    return int(unix_seconds) // TOTP_SECONDS
+
+
+def delegate_typed_data(chain_id: int, delegate: Address, totp: int) -> TypedData:
+    """What an owner signs so that `delegate` may propose for them, or may no longer; `totp` is `totp_of` now."""
+    words = (keccak(SERVICE_NAME.encode()), keccak(SERVICE_VERSION.encode()), number_word(chain_id))
+    return TypedData(
+        "Delegate",
+        DELEGATE_FIELDS,
+        {"name": SERVICE_NAME, "version": SERVICE_VERSION, "chainId": str(chain_id)},
+        {"delegateAddress": delegate, "totp": str(totp)},
+        keccak(keccak(SERVICE_DOMAIN_TYPE) + b"".join(words)),
+        keccak(keccak(DELEGATE_TYPE) + address_word(delegate) + number_word(totp)),
     )
 
 
