@@ -28,8 +28,9 @@ from incident_cli.runbook.deployment import PinEntry
 from incident_cli.runbook.model import Step
 from incident_cli.safe import contracts
 from incident_cli.safe.batch import fold
+from incident_cli.safe.finding import is_refused
 from incident_cli.safe.hashes import SafeHashes
-from incident_cli.safe.inspect import inspect, is_refused
+from incident_cli.safe.inspect import inspect
 from incident_cli.safe.second_opinion import agree
 from incident_cli.safe.signatures import pack, pre_validated
 from incident_cli.safe.transaction import SafeTx

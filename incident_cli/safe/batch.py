@@ -5,7 +5,7 @@ An entry of `multiSend(bytes)` is packed: operation (1 byte), to (20), value (32
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from incident_cli.errors import Misused, Refused
@@ -33,6 +33,9 @@ class InnerCall:
     value: int
     data: bytes
     inner: tuple[InnerCall, ...] = ()
+
+
+Within = Callable[[bytes], tuple[InnerCall, ...]]
 
 
 def fold(
@@ -103,19 +106,29 @@ def is_batch(data: bytes) -> bool:
     return data[:4] == MULTI_SEND_SELECTOR
 
 
+def entries_of(data: bytes) -> tuple[InnerCall, ...]:
+    """The entries of `multiSend(bytes)`, those within them left as they are; raises BatchError as decode_batch does."""
+    return entries(data, lambda _: ())
+
+
 def decode_batch(data: bytes, depth: int = 0) -> tuple[InnerCall, ...]:
     """The entries of `multiSend(bytes)`; raises BatchError for anything but the one canonical encoding."""
     if depth >= DEPTH_LIMIT:
         raise BatchError(f"batches nested {DEPTH_LIMIT} deep or more")
+    return entries(data, lambda inner: decode_batch(inner, depth + 1) if is_batch(inner) else ())
+
+
+def entries(data: bytes, within: Within) -> tuple[InnerCall, ...]:
+    """The entries of `multiSend(bytes)`, each with what `within` reads in its data."""
     packed = unwrap(data)
-    entries: list[InnerCall] = []
+    found: list[InnerCall] = []
     at = 0
     while at < len(packed):
-        entry, at = decode_entry(packed, at, depth)
-        entries.append(entry)
-    if not entries:
+        entry, at = decode_entry(packed, at, within)
+        found.append(entry)
+    if not found:
         raise BatchError("a batch without a call")
-    return tuple(entries)
+    return tuple(found)
 
 
 def unwrap(data: bytes) -> bytes:
@@ -134,7 +147,7 @@ def unwrap(data: bytes) -> bytes:
     return data[68 : 68 + length]
 
 
-def decode_entry(packed: bytes, at: int, depth: int) -> tuple[InnerCall, int]:
+def decode_entry(packed: bytes, at: int, within: Within) -> tuple[InnerCall, int]:
     """The entry at an offset, and where the next one begins."""
     head = packed[at : at + HEAD]
     if len(head) < HEAD:
@@ -144,5 +157,4 @@ def decode_entry(packed: bytes, at: int, depth: int) -> tuple[InnerCall, int]:
     if end > len(packed):
         raise BatchError(f"the call at offset {at} says {length} bytes of data, more than there are")
     data = packed[at + HEAD : end]
-    inner = decode_batch(data, depth + 1) if is_batch(data) else ()
-    return InnerCall(head[0], checksummed(head[1:21]), value, data, inner), end
+    return InnerCall(head[0], checksummed(head[1:21]), value, data, within(data)), end

