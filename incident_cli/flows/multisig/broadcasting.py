@@ -1,0 +1,78 @@
+"""One raw transaction of a broadcaster: sent to every node of its chain, or first to one private node alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from incident_cli.chain.execution import send_raw
+from incident_cli.chain.parallel import gather
+from incident_cli.errors import IncidentError, Misused, Unread
+from incident_cli.evm import Address, checksummed, keccak, to_hex
+from incident_cli.outgoing import TYPE, Outgoing
+from incident_cli.transport import HttpEndpoint
+
+if TYPE_CHECKING:
+    from incident_cli.flows.multisig.place import Place
+
+SEND_SECONDS = 8.0
+PRIVATE_NAME = "the private broadcast node"
+SIGNED_FIELDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A signed transaction: its raw bytes and what they say."""
+
+    raw: bytes
+    outgoing: Outgoing
+
+    @property
+    def hash(self) -> str:
+        """The transaction's hash, 0x hex."""
+        return to_hex(keccak(self.raw))
+
+
+def attempt_of(raw: bytes) -> Attempt:
+    """The attempt of raw bytes that were intended before; raises Misused where they are no EIP-1559 transaction."""
+    import rlp
+    from rlp.exceptions import RLPException
+
+    try:
+        fields = rlp.decode(raw[1:]) if raw[:1] == TYPE else None
+    except RLPException:
+        fields = None
+    if not isinstance(fields, list) or len(fields) != SIGNED_FIELDS or len(fields[5]) != 20:
+        raise Misused("the record of what was to be sent holds no EIP-1559 transaction", "Look at it before sending.")
+    chain_id, nonce, priority_fee, max_fee, gas = (int.from_bytes(one) for one in fields[:5])
+    to, value, data = checksummed(fields[5]), int.from_bytes(fields[6]), bytes(fields[7])
+    return Attempt(raw, Outgoing(chain_id, nonce, to, data, gas, max_fee, priority_fee, value))
+
+
+def send_everywhere(place: Place, attempt: Attempt, private_url: str | None = None) -> str:
+    """The hash, once a node took it; with `private_url` that node alone is asked.
+
+    Raises Refused where every node rejects it, Unread where it is not known to have reached one (it may be on its way
+    all the same).
+    """
+    if private_url is not None:
+        return send_raw(HttpEndpoint(private_url, name=PRIVATE_NAME), attempt.raw)
+    works: dict[str, Callable[[], str]] = {
+        node.name: partial(send_raw, node, attempt.raw) for node in place.reader.nodes.members
+    }
+    answers = gather(works, SEND_SECONDS, enough=bool)
+    problems = [one for one in answers.values() if isinstance(one, IncidentError)]
+    if len(problems) < len(answers):
+        return attempt.hash
+    raise next((one for one in problems if isinstance(one, Unread)), problems[0])
+
+
+def broadcaster_warning(place: Place, sender: Address) -> str:
+    """What to say where the deployment names broadcasters of this chain and the sender is none of them."""
+    named = {one.address: one.name for one in place.deployment.broadcasters if one.chain == place.chain}
+    if not named or sender in named:
+        return ""
+    words = ", ".join(f"{name} ({address})" for address, name in named.items())
+    return f"{sender} is no broadcaster of {place.chain} in the deployment; those are {words}"
