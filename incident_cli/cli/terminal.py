@@ -180,6 +180,13 @@ def read_plainly(label: str) -> str:
     return line
 
 
+def read_secret(label: str) -> str:
+    """A line that is not shown as it is typed, from the terminal itself; raises EOFError on Ctrl-D."""
+    from getpass import getpass
+
+    return getpass(f"> {label} ", stream=sys.stderr)
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Asks in the terminal; the default of every question is the safe answer."""
