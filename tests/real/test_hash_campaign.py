@@ -28,7 +28,7 @@ from tests.safe.test_on_chain import ARTEFACTS, PROXY, SETUPS
 
 ASK = parse_signature(GET_TRANSACTION_HASH)
 PROXY_HEAD = 10  # bytes of creation code before what it leaves behind
-BATCH, EXCHANGE = 200, 5  # transactions in one eth_call, and eth_calls in one request
+BATCH, EXCHANGE = 200, 2  # transactions in one eth_call, and eth_calls in one request: anvil takes 2 MB
 COUNT, CAMPAIGN = 600, 102_000
 CHAINS = (1, 10, 31_337, 42_161, 2**53 - 1)
 WORDS = (0, 1, 2**128, 2**255, 2**256 - 1)
@@ -119,7 +119,7 @@ def compare(packages: Packages, chain_id: int, count: int, seed: int) -> Counter
         safes = stand_up(anvil, chance)
         for start in range(0, count, BATCH * EXCHANGE):
             size = min(BATCH * EXCHANGE, count - start)
-            made = [any_transaction(chance, chain_id, safes[at % len(safes)]) for at in range(size)]
+            made = [any_transaction(chance, chain_id, safes[(start + at) % len(safes)]) for at in range(size)]
             for tx, by_contract in asked(anvil, [made[at : at + BATCH] for at in range(0, size, BATCH)]):
                 agree(tx, contract_hash=by_contract)
                 seen[tx.version] += 1
@@ -147,7 +147,7 @@ def test_a_hundred_thousand_transactions(packages: Packages, capsys: pytest.Capt
     with capsys.disabled():
         count, seconds = seen.total(), time.monotonic() - begun
         print(f"\n{count:,} transactions hashed alike by all three in {seconds:.0f} s: {dict(seen)}")
-    assert seen.total() == CAMPAIGN >= 100_000 and min(seen.values()) >= CAMPAIGN // len(ARTEFACTS) - 100
+    assert seen.total() == CAMPAIGN >= 100_000 and set(seen.values()) == {CAMPAIGN // len(ARTEFACTS)}
 
 
 def test_a_wrong_hash_would_be_seen(packages: Packages) -> None:
