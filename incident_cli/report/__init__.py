@@ -1,0 +1,1 @@
+"""What is handed to people as a document: pure text from values."""
