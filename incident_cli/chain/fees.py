@@ -126,7 +126,7 @@ def requests(sender: Address, to: Address, data: bytes, value: int) -> Mapping[s
         "mined": Request("eth_getTransactionCount", (sender, "latest")),
         "pending": Request("eth_getTransactionCount", (sender, "pending")),
         "balance": Request("eth_getBalance", (sender, "latest")),
-        "gas": Request("eth_estimateGas", (call,)),
+        "gas": Request("eth_estimateGas", (call, "latest")),  # not the pool: what is replaced waits there
     }
 
 

@@ -1,0 +1,201 @@
+"""A Safe desk on anvil: a 2-of-3 Safe that may pause a market, its deployment file, and owners whose keys are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from incident_cli.abi import parse_signature
+from incident_cli.chain.execution import Execution
+from incident_cli.evm import Address, Call, hex_bytes, to_hex
+from incident_cli.flows.clock import Clock
+from incident_cli.flows.multisig.executing import Road, execute
+from incident_cli.flows.multisig.place import Place, place_of_slot
+from incident_cli.flows.multisig.standing import Standing, stand
+from incident_cli.runbook.deployment import Deployment, load_deployment
+from incident_cli.safe.hashes import SafeHashes, hash_transaction
+from incident_cli.safe.service import TransactionService
+from incident_cli.safe.transaction import SafeTx
+from tests.contracts.misbehaviour import compiled
+from tests.contracts.packages import Packages
+from tests.contracts.safes import Safe2of3, build_safe
+from tests.fakes.anvil import Anvil
+from tests.fakes.desk import FakeClock
+from tests.fakes.signers import AccountSigner
+
+ETHER = 10**18
+ETH, BTC = (to_hex(one.ljust(32, b"\0")) for one in (b"ETH-USD", b"BTC-USD"))
+SET_PAUSED = parse_signature("set_paused(bytes32 market, bool paused)")
+SET_LIMIT = parse_signature("set_limit(uint256 limit)")
+HASTY = Road(poll=1, bump=4, patience=60)
+
+
+def nothing(name: str) -> None:
+    """An environment without a variable."""
+
+
+@dataclass
+class Told:
+    """What an execution told its caller, in order."""
+
+    events: list[tuple[str, object]] = field(default_factory=list)
+
+    def intent(self, raw: bytes) -> None:
+        self.events.append(("intent", raw))
+
+    def sent(self, transaction_hash: str) -> None:
+        self.events.append(("sent", transaction_hash))
+
+    def say(self, words: str) -> None:
+        self.events.append(("say", words))
+
+    @property
+    def intents(self) -> list[bytes]:
+        """The raw transactions that were intended."""
+        return [value for kind, value in self.events if kind == "intent" and isinstance(value, bytes)]
+
+    @property
+    def kinds(self) -> list[str]:
+        """What happened, without words."""
+        return [kind for kind, _ in self.events if kind != "say"]
+
+
+@dataclass(frozen=True)
+class Office:
+    """The chain, the Safe and the market, and a folder of its own. `extra` are further lines of the deployment."""
+
+    council: Safe2of3
+    market: Address
+    folder: Path
+    extra: str = ""
+
+    @property
+    def anvil(self) -> Anvil:
+        """The node."""
+        return self.council.anvil
+
+    @property
+    def home(self) -> Path:
+        """Where incidents live."""
+        return self.folder / "home"
+
+    @property
+    def deployment_file(self) -> Path:
+        """The deployment file, as it is written now."""
+        owners = self.council.owners
+        path = self.folder / "deployment.yaml"
+        path.write_text(
+            f"""schema: incident-deployment/v1
+name: test
+chains: {{local: {{id: {self.anvil.chain_id}, rpc: [{{url: "{self.anvil.url}"}}]}}}}
+slots:
+  council: {{chain: local, protocol: safe, addresses: {{safe: "{self.council.address}"}}}}
+contacts:
+  - {{name: ana, owner: "{owners[0].address}", reach: pager, zone: Europe/Berlin}}
+  - {{name: bo, owner: "{owners[1].address}", reach: "telephone +49 30 1234", zone: Asia/Tokyo}}
+  - {{name: cy, owner: "{owners[2].address}", reach: pager, zone: America/New_York}}
+{self.extra}"""
+        )
+        return path
+
+    @property
+    def deployment(self) -> Deployment:
+        """The same, loaded."""
+        return load_deployment(self.deployment_file)[0]
+
+    @property
+    def place(self) -> Place:
+        """The Safe's place, with a reader of its own."""
+        return place_of_slot(self.deployment, "council", nothing)
+
+    def paused(self, market: str = ETH) -> bool:
+        """Whether the chain shows a market paused."""
+        return self.anvil.view(self.market, "paused(bytes32) returns (bool)", hex_bytes(market)) == (True,)
+
+    def pause(self, market: str = ETH) -> Call:
+        """The call that pauses one."""
+        return Call(self.market, SET_PAUSED, (hex_bytes(market), True))
+
+    def limit(self, most: int) -> Call:
+        """The call that lets less through."""
+        return Call(self.market, SET_LIMIT, (most,))
+
+    def transaction(self, calls: Sequence[Call] = (), nonce: int | None = None) -> SafeTx:
+        """The calls (else: pause one market) as a Safe transaction, at the next nonce or at another."""
+        tx = self.council.transaction(list(calls) or [self.pause()])
+        return tx if nonce is None else replace(tx, nonce=nonce)
+
+    def signed(self, tx: SafeTx, *owners: int) -> dict[Address, bytes]:
+        """These owners' signatures."""
+        digest = hex_bytes(hash_transaction(tx).safe_tx_hash)
+        return {one.address: one.sign_hash(digest) for one in (self.council.owners[number] for number in owners)}
+
+    def signer(self, owner: int) -> AccountSigner:
+        """An owner who signs, and can pay for gas."""
+        account = self.council.owners[owner]
+        self.anvil.rpc("anvil_setBalance", account.address, hex(ETHER))
+        return AccountSigner(account)
+
+    def standing(self, tx: SafeTx, *owners: int, service: TransactionService | None = None) -> Standing:
+        """How it stands with these owners' signatures in files."""
+        return stand(self.place, tx, service=service, signatures=self.signed(tx, *owners))
+
+    def execute(
+        self,
+        tx: SafeTx,
+        packed: bytes,
+        told: Told,
+        clock: Clock | None = None,
+        road: Road = HASTY,
+        earlier: Sequence[bytes] = (),
+        intent: Callable[[bytes], None] | None = None,
+    ) -> Execution:
+        """Sent by the third owner."""
+        hands = (intent or told.intent, told.sent)
+        return execute(
+            self.place,
+            tx,
+            packed,
+            self.signer(2),
+            intent=hands[0],
+            sent=hands[1],
+            say=told.say,
+            clock=clock or FakeClock(),
+            road=road,
+            earlier=earlier,
+        )
+
+    def as_safe(self, signature: str, *args: object) -> None:
+        """The Safe does something to itself by another road than its own transactions: its nonce stays."""
+        self.anvil.rpc("anvil_setBalance", self.council.address, hex(ETHER))
+        self.anvil.transact(self.council.address, self.council.address, signature, *args)
+
+
+def build_office(anvil: Anvil, folder: Path, version: str = "1.4.1") -> Office:
+    """A Safe of a version, and a market that it guards."""
+    council = build_safe(anvil, version)
+    market = anvil.deploy(compiled("guarded_market"))
+    anvil.transact(anvil.accounts[0], market, "appoint(address guardian)", council.address)
+    return Office(council, market, folder)
+
+
+@contextmanager
+def opened(packages: Packages, folder: Path, version: str = "1.4.1", automine: bool = True) -> Iterator[Office]:
+    """A node of its own with everything on it."""
+    with Anvil(packages.anvil, automine=automine) as anvil:
+        yield build_office(anvil, folder, version)
+
+
+@contextmanager
+def as_opened(built: Office, folder: Path) -> Iterator[Office]:
+    """The chain as it was, and an empty folder; afterwards the chain is so again."""
+    before = built.anvil.snapshot()
+    yield replace(built, folder=folder)
+    built.anvil.revert(before)
+
+
+def hashes_of(tx: SafeTx) -> SafeHashes:
+    """The hashes of a transaction."""
+    return hash_transaction(tx)
