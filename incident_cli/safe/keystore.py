@@ -228,9 +228,10 @@ def hex_field(found: Mapping[str, Json], name: str, most: int) -> bytes:
     """Bytes written as hex, with or without 0x; raises Misused."""
     text = found.get(name)
     try:
-        if not isinstance(text, str) or len(text) > 2 * most + 2:
+        digits = text.removeprefix("0x") if isinstance(text, str) else "none"
+        if len(digits) > 2 * most:
             raise ValueError
-        return bytes.fromhex(text.removeprefix("0x"))
+        return bytes.fromhex(digits)
     except ValueError:
         raise Misused(f"the keystore's {name} is no hex text of at most {most} bytes", HINT) from None
 
