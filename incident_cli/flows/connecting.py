@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from incident_cli.chain.nodes import ChainNodes
 from incident_cli.errors import Misused, Unread
@@ -12,10 +13,14 @@ from incident_cli.evm import Address, Missing
 from incident_cli.flows.reading import Reader
 from incident_cli.protocols.slot import BoundSlot
 from incident_cli.runbook.bind import Bound
-from incident_cli.runbook.deployment import Deployment, RpcSource
+from incident_cli.runbook.deployment import Deployment, RpcSource, ServiceEntry
 from incident_cli.transport import Endpoint, HttpEndpoint
 
+if TYPE_CHECKING:
+    from incident_cli.safe.service import TransactionService
+
 Environment = Callable[[str], str | None]
+Services = Callable[[str], "TransactionService | None"]  # by the name of a chain
 
 
 def reader_of(bound: Bound, environment: Environment, *more: Bound) -> Reader:
@@ -81,6 +86,35 @@ def endpoints_of(deployment: Deployment, chain: str, environment: Environment) -
         names = unset(deployment, chain, environment)
         raise Misused(f"no node of {chain} has a URL: {', '.join(names)} is not set", f"export {names[0]}=https://…")
     return found
+
+
+def services_of(deployment: Deployment, environment: Environment, sleep: Callable[[float], None]) -> Services:
+    """Chain → its transaction service, connected once; None where the deployment names none.
+
+    Raises Misused, when it is asked for, where the variable of its key is not set.
+    """
+    made: dict[str, TransactionService] = {}
+
+    def service(chain: str) -> TransactionService | None:
+        entry = deployment.services.get(chain)
+        if entry is not None and chain not in made:
+            made[chain] = connected(entry, chain, deployment.chains[chain].id, environment, sleep)
+        return made.get(chain)
+
+    return service
+
+
+def connected(
+    entry: ServiceEntry, chain: str, chain_id: int, environment: Environment, sleep: Callable[[float], None]
+) -> TransactionService:
+    """The client of a service; raises Misused where the variable that holds its key is not set."""
+    from incident_cli.safe.service import TransactionService
+
+    key = None if entry.credential is None else environment(entry.credential.env)
+    if entry.credential is not None and key is None:
+        name = entry.credential.env
+        raise Misused(f"the transaction service of {chain} needs a key, and {name} is not set", f"export {name}=…")
+    return TransactionService(entry.url, chain=chain, chain_id=chain_id, key=key, sleep=sleep)
 
 
 def unset(deployment: Deployment, chain: str, environment: Environment) -> list[str]:

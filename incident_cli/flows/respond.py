@@ -13,10 +13,12 @@ from incident_cli.errors import JournalBroken, Refused, Unread
 from incident_cli.evm import CallRead, Missing
 from incident_cli.flows import incidents
 from incident_cli.flows.clock import Clock
-from incident_cli.flows.connecting import Environment, derived_addresses, reader_of, resolved
-from incident_cli.flows.delivery import FileDelivery
+from incident_cli.flows.connecting import Environment, derived_addresses, reader_of, resolved, services_of
+from incident_cli.flows.delivery import Delivery, FileDelivery
 from incident_cli.flows.desk import Answerer, Screen
 from incident_cli.flows.drill_report import proposals_of
+from incident_cli.flows.handing_over import NO_KEYS, Keys
+from incident_cli.flows.live_delivery import LiveDelivery
 from incident_cli.flows.pacing import LivePace
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.recorder import Recorder
@@ -45,13 +47,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where incidents live, the clock, the environment, and the people."""
+    """Where incidents live, the clock, the environment, and the people: their keys, and whether they wait for others
+    here (`follows`) or come back later."""
 
     home: Path
     clock: Clock
     environment: Environment
     screen: Screen
     answerer: Answerer
+    keys: Keys = NO_KEYS
+    follows: bool = True
 
 
 def begin(order: Order, around: Surroundings) -> Session:
@@ -159,10 +164,19 @@ def assemble(bound: Bound, reader: Reader, recorder: Recorder, out: Path, around
         reader,
         around.screen,
         around.answerer,
-        FileDelivery(out),
+        delivery_of(bound, out, around),
         LivePace(reader, around.clock),
         runbook_hash(bound),
     )
+
+
+def delivery_of(bound: Bound, out: Path, around: Surroundings) -> Delivery:
+    """By files alone where the deployment names no service and no key is at hand; else followed to its execution."""
+    files = FileDelivery(out)
+    if not bound.deployment.services and around.keys == NO_KEYS:
+        return files
+    services = services_of(bound.deployment, around.environment, around.clock.sleep)
+    return LiveDelivery(files, around.keys, services, around.clock, around.home, around.follows)
 
 
 def report(session: Session, waiting_for: str | None) -> dict[str, Any]:

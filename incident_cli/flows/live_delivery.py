@@ -1,0 +1,218 @@
+"""A proposal brought to its execution while somebody watches: signed and posted, its confirmations followed, executed
+once the chain would take it. Without keys and without a service it is what is written to files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from incident_cli.chain.execution import Execution, execution_of, find_execution
+from incident_cli.errors import IncidentError, Refused, Waiting
+from incident_cli.evm import Address, checksummed, hex_bytes, keccak, to_hex
+from incident_cli.flows.clock import Clock
+from incident_cli.flows.delivery import FileDelivery, Replaced
+from incident_cli.flows.following import SIGNATURES
+from incident_cli.flows.handing_over import Keys, Outlet, hand_over
+from incident_cli.flows.leg import Leg, leg_of
+from incident_cli.flows.multisig.executing import Road, execute
+from incident_cli.flows.multisig.place import Place, safes_of
+from incident_cli.flows.multisig.readiness import Readiness, readiness
+from incident_cli.flows.multisig.standing import Standing, Waiter, stand
+from incident_cli.flows.session import Session
+from incident_cli.incident.events import Kind, every
+from incident_cli.runbook.model import ContainStep
+from incident_cli.safe.signature_file import file_name, read_signature_file
+from incident_cli.safe.transaction import SafeTx
+
+if TYPE_CHECKING:
+    from incident_cli.flows.connecting import Services
+
+POLL_SECONDS = 5.0  # the hosted service allows five requests a second; one look takes at most three
+STRANGER = checksummed(b"\xde\xad".rjust(20, b"\0"))  # sends nothing: whoever has no broadcaster asks as somebody else
+
+
+@dataclass(slots=True)
+class LiveDelivery:
+    """By signatures, service and broadcaster where there are any, and always as a file too."""
+
+    files: FileDelivery
+    keys: Keys
+    services: Services
+    clock: Clock
+    home: Path
+    follows: bool = True
+    told: set[str] = field(default_factory=set)
+    words: str = "waiting for the owners"
+
+    def pause(self, session: Session) -> None:
+        """A few seconds, while the screen says who is waited for."""
+        with session.screen.working(self.words):
+            self.clock.sleep(POLL_SECONDS)
+
+    def keep_reopening(self, session: Session, step: ContainStep) -> None:
+        """The way back, as a file."""
+        self.files.keep_reopening(session, step)
+
+    def deliver(self, session: Session, leg: Leg) -> Execution:
+        """The evidence once the chain has it; until then everything that can be done here is done, then Waiting."""
+        tx, place = SafeTx.from_json(leg.proposal["safe_tx"]), self.place(session, leg)
+        intents = [hex_bytes(one.data["raw"]) for one in every(leg.events, Kind.SUBMIT_INTENDED)]
+        standing = self.look(session, leg, place, tx)
+        if standing.fate == "displaced":
+            raise Replaced(f"another transaction took nonce {tx.nonce} of the Safe {tx.safe}")
+        if standing.fate in ("executed", "failed"):
+            return self.found(session, leg, str(standing.executed_by))
+        if not leg.is_handed_over and standing.nonce > tx.nonce:
+            raise Replaced(f"the Safe {tx.safe} moved on to nonce {standing.nonce} while it was being confirmed")
+        self.files.export(session, leg)
+        if self.hand_over(session, leg, standing):
+            standing = self.look(session, leg, place, tx)
+        self.tell(session, leg, standing)
+        return self.executed(session, leg_of(session, leg.step, leg.name), place, standing, intents)
+
+    def place(self, session: Session, leg: Leg) -> Place:
+        """Where the Safe of a leg stands."""
+        deployment, reader = session.bound.deployment, session.reader
+        safe = Address(leg.proposal["safe_tx"]["safe"])
+        names = tuple(name for name, chain, one in safes_of(deployment) if (chain, one) == (reader.chain, safe))
+        return Place(
+            deployment,
+            reader.chain,
+            reader.chain_id,
+            safe,
+            tuple(dict.fromkeys(names)),
+            reader,
+            deployment.services.get(reader.chain),
+        )
+
+    def look(self, session: Session, leg: Leg, place: Place, tx: SafeTx) -> Standing:
+        """How it stands by chain, service and the files beside it."""
+        service, given = self.services(session.reader.chain), self.signatures(session, leg)
+        return stand(place, tx, service=service, signatures=given, since=leg.planned_at.number)
+
+    def signatures(self, session: Session, leg: Leg) -> dict[Address, bytes]:
+        """The signatures beside the proposal; a file that is not what it says is told of, and counts for nothing."""
+        path = self.files.directory / file_name(leg.proposal["safe_tx_hash"])
+        try:
+            found = read_signature_file(path).signatures if path.exists() else ()
+        except IncidentError as problem:
+            self.once(session, f"{path} is left out: {problem.message}")
+            return {}
+        return {one.owner: one.signature for one in found}
+
+    def hand_over(self, session: Session, leg: Leg, standing: Standing) -> bool:
+        """Sign and post where that was not done yet."""
+        service = self.services(session.reader.chain)
+        outlet = Outlet(self.files.directory, service, self.keys, self.clock, self.home)
+        return hand_over(outlet, session, leg_of(session, leg.step, leg.name), standing.owners)
+
+    def tell(self, session: Session, leg: Leg, standing: Standing) -> None:
+        """Every confirmation once, for the record too; what does not count, what rivals it, what cannot be read."""
+        known = {one.data["owner"] for one in every(leg.events, Kind.SEEN_SIGNED)}
+        for one in standing.confirmations:
+            if one.owner not in known:
+                leg.record(session, Kind.SEEN_SIGNED, standing.block, owner=one.owner, road=one.road, how=one.kind)
+                count = f"{len(standing.confirmations)} of {standing.threshold}"
+                session.screen.say(f"{named(session, one.owner)}: {one.kind} by {one.road}; {count}", "good")
+        for bad in standing.invalid:
+            self.once(session, f"does NOT count: the confirmation of {bad.owner} by {bad.road}: {bad.reason}")
+        for rival in standing.rivals:
+            words = f"RIVAL at nonce {rival.nonce}: {rival.label} ({rival.safe_tx_hash})"
+            self.once(session, f"{words}; whichever executes first displaces the other")
+        for earlier in standing.earlier:
+            self.once(session, f"must execute first, at nonce {earlier.nonce}: {earlier.label}")
+        if standing.service_problem:
+            self.once(session, f"confirmations made in the service are not seen: {standing.service_problem}")
+
+    def once(self, session: Session, words: str) -> None:
+        """Said once in this session."""
+        if words not in self.told:
+            self.told.add(words)
+            session.screen.say(words, "bad")
+
+    def executed(self, session: Session, leg: Leg, place: Place, standing: Standing, intents: list[bytes]) -> Execution:
+        """Executed by the broadcaster once it is ready; else raises Waiting for whoever must act."""
+        broadcaster = self.keys.broadcaster
+        found = readiness(place, standing, broadcaster.address if broadcaster else STRANGER)
+        if found.collected is None or broadcaster is None or (found.state != "ready" and not intents):
+            raise self.waiting(session, leg, standing, found)
+        since = standing.block.number
+
+        def intend(raw: bytes) -> None:
+            leg.record(session, Kind.SUBMIT_INTENDED, raw=to_hex(raw), transaction_hash=to_hex(keccak(raw)))
+
+        def sent(hash_: str) -> None:
+            leg.record(session, Kind.SUBMITTED, transaction_hash=hash_)
+            session.screen.say(f"sent by {broadcaster.address}: {hash_}", "good")
+
+        evidence = execute(
+            place,
+            standing.tx,
+            found.collected.packed,
+            broadcaster,
+            intent=intend,
+            sent=sent,
+            clock=self.clock,
+            say=session.screen.say,
+            road=Road(private_url=self.keys.private_url),
+            earlier=intents,
+        )
+        return self.settled(session, leg, evidence, since)
+
+    def settled(self, session: Session, leg: Leg, evidence: Execution, since: int) -> Execution:
+        """The evidence, with the attempt that was mined as the last one of the record: fees may have been raised."""
+        tx = SafeTx.from_json(leg.proposal["safe_tx"])
+        first = min(since, evidence.block.number) if evidence.block else since
+        mined = find_execution(
+            session.reader.endpoint, session.reader.chain, tx.safe, leg.proposal["safe_tx_hash"], first
+        )
+        last = leg_of(session, leg.step, leg.name).find(Kind.SUBMITTED)
+        if mined is not None and (last is None or last.data["transaction_hash"] != mined):
+            leg.record(session, Kind.SUBMITTED, transaction_hash=mined)
+        return evidence
+
+    def found(self, session: Session, leg: Leg, executed_by: str) -> Execution:
+        """The evidence of an execution that is on chain, whoever sent it."""
+        last = leg.find(Kind.SUBMITTED)
+        if last is None or last.data["transaction_hash"] != executed_by:
+            own = any(one.data["transaction_hash"] == executed_by for one in every(leg.events, Kind.SUBMIT_INTENDED))
+            by: dict[str, Any] = {} if own else {"by": "others"}
+            leg.record(session, Kind.SUBMITTED, transaction_hash=executed_by, **by)
+        tx = SafeTx.from_json(leg.proposal["safe_tx"])
+        hash_ = leg.proposal["safe_tx_hash"]
+        return execution_of(session.reader.endpoint, session.reader.chain, tx.safe, hash_, executed_by)
+
+    def waiting(self, session: Session, leg: Leg, standing: Standing, found: Readiness) -> Waiting:
+        """Who is waited for, and what they do; the same words stand on the screen meanwhile."""
+        hash_ = standing.safe_tx_hash
+        if found.state == "refused":
+            raise Refused(
+                f"{hash_} has its confirmations, and its execution would fail: {found.reason}",
+                "nothing was sent; look at the Safe and its guard, then resume",
+            )
+        if found.state == "ready":
+            self.words = f"{hash_} is ready: it was simulated with its signatures; anybody may execute it"
+            hint = f"incident safe execute {hash_} --deployment FILE --keystore FILE"
+        else:
+            count = f"{len(standing.confirmations)} of {standing.threshold}"
+            missing = "; ".join(waiter_words(one, self.clock) for one in standing.waiting)
+            self.words = f"{count} signed {hash_}; missing: {missing}"
+            hint = f"owners sign {self.files.directory / (hash_ + '.json')}"
+        if found.state in ("queued", "unknown"):
+            self.words = f"{self.words}; {found.reason}"
+        return Waiting(self.words, SIGNATURES, hint)
+
+
+def named(session: Session, owner: Address) -> str:
+    """`council-1 (0x…)`, or the address alone."""
+    name = next((one.name for one in session.bound.deployment.contacts if one.owner == owner), "")
+    return f"{name} ({owner})" if name else owner
+
+
+def waiter_words(one: Waiter, clock: Clock) -> str:
+    """`council-2 0x… by pager, Mon 04:10 in Europe/Berlin`."""
+    when = one.local_time(clock.now())
+    reach = f" by {one.reach}" if one.reach else ""
+    return " ".join(filter(None, (one.name, one.owner))) + reach + (f", {when}" if when else "")
