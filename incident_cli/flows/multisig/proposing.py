@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from incident_cli.errors import Misused, NotProven, Refused
 from incident_cli.evm import ZERO, Address
+from incident_cli.flows.multisig.authority import Role
 from incident_cli.flows.multisig.queued import Queued, is_rejection, queued_of
 from incident_cli.safe.batch import BatchError, InnerCall, decode_batch
 from incident_cli.safe.contracts import MULTISEND_CODE_HASHES
@@ -104,32 +105,28 @@ def join(place: Place, service: TransactionService, tx: SafeTx, nonce_on_chain: 
 
 
 def post(
-    service: TransactionService,
-    tx: SafeTx,
-    hashes: SafeHashes,
-    signer: Signer,
-    origin: str,
+    service: TransactionService, tx: SafeTx, hashes: SafeHashes, signer: Signer, origin: str, *, role: Role
 ) -> Posted:
     """Sign it and hand it over, then read it back; a repeat changes nothing.
 
-    The caller made sure that the signer is an owner or a registered delegate, and that nothing is to be joined. Raises
-    Refused where the service or the signer's holder declines, Unread where it cannot be asked, NotProven where what is
-    read back is not what was posted.
+    `role` says that the signer was found to be an owner or a registered delegate. Raises Refused where the service or
+    the signer's holder declines, Unread where it cannot be asked, NotProven where what is read back is not what was
+    posted.
     """
     if hash_transaction(tx) != hashes:
         raise Refused("the hashes shown are not those of the transaction", "Nothing was signed.")
     if len(origin) > MOST_ORIGIN:
         raise Misused(f"the origin has {len(origin)} characters, a service takes {MOST_ORIGIN}")
     signature = signed_by(signer, safe_tx_typed_data(tx))
-    return post_signature(service, tx, hashes.safe_tx_hash, signer.address, signature, origin)
+    delegate = role.kind == "delegate"
+    service.propose(tx, hashes.safe_tx_hash, signer.address, signature, origin, delegate=delegate)
+    return read_back(service, tx, hashes.safe_tx_hash, "posted")
 
 
-def post_signature(
-    service: TransactionService, tx: SafeTx, safe_tx_hash: str, sender: Address, signature: bytes, origin: str
-) -> Posted:
-    """Hand over a transaction with a signature made before (these very bytes, also after an interruption)."""
-    service.propose(tx, safe_tx_hash, sender, signature, origin)
-    return read_back(service, tx, safe_tx_hash, "posted")
+def post_unsigned(service: TransactionService, tx: SafeTx, hashes: SafeHashes, owner: Address, origin: str) -> Posted:
+    """Hand it over without a signature, in an owner's name: the service does not trust it and hides it from lists."""
+    service.propose(tx, hashes.safe_tx_hash, owner, b"", origin)
+    return read_back(service, tx, hashes.safe_tx_hash, "posted")
 
 
 def confirm(service: TransactionService, tx: SafeTx, signer: Signer) -> Posted:
