@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from incident_cli.cli import safe_rotate
+
 EXAMPLE = "Example: incident safe inspect proposal.json --deployment production.yaml"
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,3 +14,4 @@ app = typer.Typer(
     epilog=EXAMPLE,
 )
 # each file of commands registers its own here: app.command("hash", epilog=…, short_help=…)(safe_hash.hash_)
+app.command("rotate", epilog=safe_rotate.EXAMPLE, short_help=safe_rotate.SHORT)(safe_rotate.rotate)

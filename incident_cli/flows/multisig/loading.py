@@ -20,6 +20,7 @@ from incident_cli.text import plain
 
 PROPOSAL_SCHEMA = "incident.proposal/v1"
 SIGNATURES_SCHEMA = "incident.signatures/v1"
+ROTATION_SCHEMA = "incident.rotation/v1"  # a proposal file too, with who may not sign it
 FILE_CAP = 4 * 1024 * 1024
 STDIN = "-"
 STATED = ("safe_tx_hash", "domain_hash", "message_hash", "calldata_digest", "calldata_bytes")
@@ -72,13 +73,13 @@ def loaded(document: Json, source: str) -> Loaded:
         refuse_other_forms(document, source)
         return Loaded(SafeTx.from_json(document), None, source, document)
     schema = document.get("schema")
-    if schema not in (PROPOSAL_SCHEMA, SIGNATURES_SCHEMA):
+    if schema not in (PROPOSAL_SCHEMA, SIGNATURES_SCHEMA, ROTATION_SCHEMA):
         raise Misused(f"{source} has the schema {plain(schema, 80)!r}, which holds no Safe transaction", FORMS)
     if not isinstance(document.get("safe_tx_hash"), str):
         raise Misused(f"{source} lacks safe_tx_hash, the hash of its transaction", FORMS)
     tx = SafeTx.from_json(document["safe_tx"])
     check_stated(tx, document, source)
-    return Loaded(tx, document if schema == PROPOSAL_SCHEMA else None, source, document)
+    return Loaded(tx, None if schema == SIGNATURES_SCHEMA else document, source, document)
 
 
 def refuse_other_forms(document: Mapping[str, Json], source: str) -> None:
