@@ -296,7 +296,7 @@ def test_a_slot_that_the_chain_does_not_name_holds_up_its_steps_and_says_so(prep
     [
         (lambda service: setattr(service, "body", b'{"version": 7}'), "no transaction service"),
         (lambda service: setattr(service, "body", b"[" * 10_000), "JSON"),
-        (lambda service: setattr(service, "body", b"x" * 2_000_000), "larger"),
+        (lambda service: setattr(service, "body", b"x" * 20_000_000), "larger"),
         (lambda service: setattr(service, "status", 302), "redirects"),
         (lambda service: setattr(service, "status", 429), "throttling"),
     ],
