@@ -48,6 +48,7 @@ from incident_cli.chain.snapshotting import SNAPSHOT as SNAPSHOT
 from incident_cli.chain.snapshotting import simulate_by_snapshot
 from incident_cli.chain.trace import TRACE as TRACE
 from incident_cli.chain.trace import simulate_by_trace
+from incident_cli.chain.trial import NONCE_TAKEN
 from incident_cli.chain.trial import Trial as Trial
 from incident_cli.errors import Unread
 from incident_cli.evm import Address, Block, Call, Read
@@ -94,7 +95,8 @@ def rungs(endpoint: Endpoint, chain: str, script: Script, trial: Trial, at: Bloc
     """The whole ladder, best first."""
 
     def in_its_place() -> Simulation:
-        return replace(simulate_multicall(endpoint, chain, script, at), not_exercised=BLIND)
+        shown = simulate_multicall(endpoint, chain, script, at)
+        return replace(shown, not_exercised=(*BLIND, *(() if trial.nonce is None else (NONCE_TAKEN,))))
 
     return [
         Rung(lambda: simulate_v1(endpoint, chain, script, trial, at)),

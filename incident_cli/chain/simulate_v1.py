@@ -32,7 +32,6 @@ from incident_cli.transport import Endpoint, Json, Request, RpcError
 V1 = "execTransaction by eth_simulateV1"
 LENT = "Multicall3's code lent"
 NO_MULTICALL = "no Multicall3 answered"
-ONE = bytes(31) + b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +104,14 @@ def opened(experiment: Experiment, found: Sequence[Json | RpcError], header: Hea
         block = parse_simulated(simulation)
         before, executed, after = block.outcomes
         probes, targets = experiment.trial.probes(experiment.script.safe), experiment.script.targets
+        wanted = [Result(True, value.to_bytes(32)) for value in probes.values()]
         seen, results = read_outcome(before, len(probes) + len(targets))
         seen_after, results_after = read_outcome(after, len(targets))
     except ValueError as problem:
         raise NotSimulated(plain(problem, 300), traces=traces) from None
     if not on_top(block, seen, header) or seen != seen_after:
         return None
-    if any(one != Result(True, ONE) for one in results[: len(probes)]):
+    if list(results[: len(probes)]) != wanted:
         raise NotSimulated("the node ignores the overrides", traces=traces)
     return concluded(experiment, executed, codes, (results[len(probes) :], results_after), header.block, traced)
 

@@ -1,6 +1,6 @@
 """What a transaction changes: storage, balances, code and nonces, as a node's prestateTracer in diff mode shows it.
 
-`parse_diff` believes nothing that is not whole: what is malformed, unknown or too large is Missing. `undeclared`
+`parse_diff` believes nothing that is not whole: what is malformed, unknown or too large is Unreadable. `undeclared`
 says, in one sentence each, what changes that nobody declared.
 """
 
@@ -48,6 +48,11 @@ class StateDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable(Missing):
+    """A trace that came and cannot be read, or is another's: the contract that is called can bring that about."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One side of an account in a trace; None where the trace does not state it."""
 
@@ -62,14 +67,14 @@ NOTHING = Account(0, 0, "0x", {})
 
 def parse_diff(answer: Json | RpcError) -> StateDiff | Missing:
     """The changes in an answer of prestateTracer with diffMode, or why they are not known. Sanitised."""
+    if isinstance(answer, RpcError):
+        return Missing(f"the node does not trace: {plain(answer.message, 200)}")
     try:
-        if isinstance(answer, RpcError):
-            raise ValueError(f"the node does not trace: {plain(answer.message, 200)}")
         if not isinstance(answer, dict) or set(answer) != {"pre", "post"}:
             raise ValueError("the node's trace is no difference of states")
         before, after = parse_side(answer["pre"]), parse_side(answer["post"])
     except ValueError as problem:
-        return Missing(str(problem))
+        return Unreadable(str(problem))
     found = {address: compare(before.get(address), after.get(address)) for address in {**before, **after}}
     return StateDiff({address: change for address, change in found.items() if change != AccountChange()})
 
@@ -78,7 +83,7 @@ def executed_diff(traced: Json | RpcError, safe: Address) -> StateDiff | Missing
     """The changes of an execTransaction that took effect: a trace without the Safe's nonce in it traced another."""
     diff = parse_diff(traced)
     if isinstance(diff, StateDiff) and diff.slot(safe, NONCE_SLOT) is None:
-        return Missing("the node's trace does not show the Safe's nonce going up")
+        return Unreadable("the node's trace does not show the Safe's nonce going up")
     return diff
 
 

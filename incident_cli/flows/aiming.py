@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from incident_cli.errors import Refused
-from incident_cli.evm import keccak, to_hex
+from incident_cli.evm import Read, keccak, to_hex
+from incident_cli.flows.guarding import tokens_of
 from incident_cli.flows.moments import moment
 from incident_cli.flows.past_pulls import PastPulls, Puller
+from incident_cli.flows.preparing import first_reads
 from incident_cli.flows.proposal import Objection, PlannedCall, Wanted
 from incident_cli.flows.pulling import (
     blast_words,
     grant_of,
     kept,
+    lever_reads,
     planned_calls,
     plans_of,
+    pulls_of,
     standing_still,
+    unchanged_reads,
 )
+from incident_cli.flows.reopening import reopening_reads
 from incident_cli.flows.scheduling import (
     ANEW,
     execute_call,
@@ -26,7 +32,7 @@ from incident_cli.flows.scheduling import (
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Event, Kind
 from incident_cli.levers.authority import cooling
-from incident_cli.levers.lever import Plan
+from incident_cli.levers.lever import Plan, Pull
 from incident_cli.runbook.model import ContainStep
 from incident_cli.units import format_duration
 
@@ -52,7 +58,7 @@ def wanted_of(session: Session, step: ContainStep, plans: Sequence[Plan], salt: 
     operations = [(one.delay, call) for one in scheduling for call in one.calls if one.delay is not None]
     expect = [expectation for one in plans if is_done(one, salt) for expectation in one.expect]
     expect += scheduled_states(session, operations, salt_of(session, step)) if operations else []
-    still = standing_still(session.bound, session.reader, step.contain.must_not_change)
+    still = standing_still(session.bound, session.reader.recent, step.contain.must_not_change)
     return Wanted(
         session.bound.slots[step.contain.by].addresses["safe"],
         tuple(made for one in plans for made in calls_to_make(session, step, one, salt)),
@@ -99,8 +105,9 @@ def salt_of(session: Session, step: ContainStep) -> bytes:
 
 
 def events_of(session: Session, step: ContainStep) -> list[Event]:
-    """Everything that was recorded of the step, in every attempt at it."""
-    return [event for event in session.events if event.step == step.id]
+    """Everything that was recorded of the step on the session's chain, in every attempt at it."""
+    own = [event for event in session.events if event.step == step.id]
+    return [event for event in own if event.data.get("chain", "") == session.elsewhere]
 
 
 def objections(session: Session, step: ContainStep, plans: Sequence[Plan]) -> Iterator[Objection]:
@@ -139,5 +146,17 @@ def lever_to_json(session: Session, step: ContainStep, one: Plan) -> dict[str, o
 
 
 def pulls(session: Session, step: ContainStep) -> list[Plan]:
-    """Every lever of the step, planned now."""
-    return plans_of(session.bound, session.reader, step, session.found())
+    """Every lever of the step, planned now; the same round trip reads what else its proposal is prepared from."""
+    chosen = pulls_of(session.bound, step, session.found())
+    look = session.reader.look([*lever_reads(chosen), *reads_ahead(session, step, chosen)])
+    return plans_of(look, chosen)
+
+
+def reads_ahead(session: Session, step: ContainStep, chosen: Sequence[Pull]) -> list[Read]:
+    """What a proposal of these levers is prepared from, as far as it is known before anything was read."""
+    bound, safe = session.bound, session.bound.slots[step.contain.by].addresses["safe"]
+    near = {safe, *(address for one in chosen for address in one.slot.addresses.values())}
+    still = [read for one in step.contain.must_not_change for _, read in unchanged_reads(bound, one)]
+    chain, deployment = session.reader.chain, bound.deployment
+    first = first_reads(chain, deployment.pins, tokens_of(deployment, chain), safe, near)
+    return [*still, *first, *reopening_reads(session, step)]

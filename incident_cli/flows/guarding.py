@@ -9,7 +9,7 @@ from types import MappingProxyType
 from incident_cli.abi import Signature, parse_signature
 from incident_cli.errors import Unread
 from incident_cli.evm import Address, CallRead, Missing
-from incident_cli.flows.reading import Reader
+from incident_cli.flows.looking import Source
 from incident_cli.levers.expectation import Expectation
 from incident_cli.runbook.deployment import Deployment
 from incident_cli.safe import contracts
@@ -35,14 +35,23 @@ CONTROL: Mapping[str, tuple[Signature, tuple[object, ...]]] = MappingProxyType(
 )
 
 
-def guarded_by(reader: Reader, safe: Address, tokens: Mapping[str, Address]) -> tuple[Expectation, ...]:
+def control_reads(safe: Address) -> dict[str, CallRead]:
+    """Who controls the Safe: label → read."""
+    return {f"the Safe's {name}": CallRead(safe, view, args) for name, (view, args) in CONTROL.items()}
+
+
+def balance_reads(safe: Address, tokens: Mapping[str, Address]) -> dict[str, CallRead]:
+    """What the Safe holds of these tokens (by symbol): label → read."""
+    return {f"the Safe's {symbol}": CallRead(token, BALANCE, (safe,)) for symbol, token in tokens.items()}
+
+
+def guarded_by(source: Source, safe: Address, tokens: Mapping[str, Address]) -> tuple[Expectation, ...]:
     """Who controls the Safe and what it holds, as it stands; raises Unread where its control cannot be read.
 
     A token whose balance cannot be read is left out: it may not be one.
     """
-    control = {f"the Safe's {name}": CallRead(safe, view, args) for name, (view, args) in CONTROL.items()}
-    balances = {f"the Safe's {symbol}": CallRead(token, BALANCE, (safe,)) for symbol, token in tokens.items()}
-    snapshot = reader.read([*control.values(), *balances.values()])
+    control, balances = control_reads(safe), balance_reads(safe, tokens)
+    snapshot = source.read([*control.values(), *balances.values()])
     for name, read in control.items():
         demand(name, snapshot.value(read))
     found = [(name, read, snapshot.value(read)) for name, read in {**control, **balances}.items()]

@@ -7,39 +7,35 @@ objection, and never passes by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from incident_cli.abi import encode_call, parse_signature
-from incident_cli.chain.simulate import Simulation, Trial, simulate
-from incident_cli.chain.state_diff import StateDiff
+from incident_cli.chain.simulate import Simulation, Trial
+from incident_cli.chain.state_diff import StateDiff, Unreadable
 from incident_cli.chain.undeclared import undeclared
 from incident_cli.errors import Refused
-from incident_cli.evm import Address, Call, CallRead, CodeRead, Missing, Snapshot, keccak, to_hex
-from incident_cli.flows.guarding import NO_TOKENS, demand, guarded_by, tokens_of
+from incident_cli.evm import Address, Call, CallRead, Missing, Read, Snapshot
+from incident_cli.flows.guarding import NO_TOKENS, balance_reads, control_reads, demand, guarded_by, tokens_of
+from incident_cli.flows.looking import Source
 from incident_cli.flows.overruling import overruled
-from incident_cli.flows.pinning.pinned import changed_since_pinned
+from incident_cli.flows.pinning.pinned import changed_since_pinned, watched
+from incident_cli.flows.pinning.proxies import beacon_reads
 from incident_cli.flows.proposal import SAFE_READS, Objection, Proposal, SafeState, Wanted, show
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.session import Session
+from incident_cli.flows.trying import trial_of, try_out
 from incident_cli.levers.expectation import Expectation
 from incident_cli.runbook.deployment import PinEntry
 from incident_cli.runbook.model import Step
-from incident_cli.safe import contracts
 from incident_cli.safe.batch import fold
 from incident_cli.safe.finding import is_refused
-from incident_cli.safe.hashes import SafeHashes
+from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.inspect import inspect
 from incident_cli.safe.second_opinion import agree
-from incident_cli.safe.signatures import pack, pre_validated
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.text import plain
 
-# what parse_diff says of a trace that came and cannot be read: a contract can bring that about
-UNREADABLE = ("the node's trace", "an address in", "an account in", "the storage in", "a position in", "a word in")
-TRANSACTION_HASH = parse_signature(contracts.GET_TRANSACTION_HASH)
-EXEC = parse_signature(contracts.EXEC_TRANSACTION)
 Pins = Sequence[PinEntry]
 
 
@@ -68,18 +64,40 @@ def draft(reader: Reader, pins: Pins, wanted: Wanted, tokens: Mapping[str, Addre
 
     `tokens` (by symbol, on this chain) are those whose balance the Safe must keep.
     """
-    state, guarded = read_safe(reader, wanted.safe), guarded_by(reader, wanted.safe, tokens)
+    pinned = watched(pins, reader.chain, touched(wanted), wanted.safe)
+    look = reader.look(first_reads(reader.chain, pins, tokens, wanted.safe, touched(wanted)))
+    state, guarded = read_safe(look, wanted.safe), guarded_by(look, wanted.safe, tokens)
     raw = [one.call for one in wanted.calls]
-    tx = fold(raw, chain_id=reader.chain_id, safe=wanted.safe, version=state.version, nonce=state.nonce)
-    contract_hash, code_hash = read_contract_opinion(reader, tx)
+    nonce = state.nonce if wanted.nonce is None else wanted.nonce
+    tx = fold(raw, chain_id=reader.chain_id, safe=wanted.safe, version=state.version, nonce=nonce)
+    trial = trial_of(state, tx, hash_transaction(tx).safe_tx_hash)
+    late = beacon_reads(look.snapshot, pinned.addresses, reader.chain)
+    tried = try_out(reader, look, tx, trial, (raw, shown_reads(wanted, guarded)), late)
+    contract_hash = cast(str, demand("the Safe's own transaction hash", tried.contract_hash))
     hashes = agree(tx, contract_hash=contract_hash)
-    require_harmless(tx, raw, reader.chain_id, state, code_hash)
-    objections = [*wanted.objections, *changed_since_pinned(reader, pins, touched(wanted), wanted.safe)]
-    trial = trial_of(state, tx, hashes)
-    simulation = rehearsed(reader, trial, wanted, guarded)
-    objections += judge_simulation(simulation, trial, wanted, guarded)
-    shown = (wanted.calls, wanted.expect, wanted.unchanged, simulation)
+    require_harmless(tx, raw, reader.chain_id, state, tried.code_hash)
+    objections = [*wanted.objections, *changed_since_pinned(look, pinned)]
+    objections += judge_simulation(tried.simulation, trial, wanted, guarded)
+    shown = (wanted.calls, wanted.expect, wanted.unchanged, tried.simulation)
     return Drafted(Proposal(state, tx, hashes, *shown, writes=wanted.writes, guarded=guarded), tuple(objections))
+
+
+def first_reads(
+    chain: str, pins: Pins, tokens: Mapping[str, Address], safe: Address, addresses: Collection[Address]
+) -> list[Read]:
+    """What a proposal of this Safe that touches these addresses is prepared from, whatever it does."""
+    views: list[Read] = [
+        *safe_reads(safe).values(),
+        *control_reads(safe).values(),
+        *balance_reads(safe, tokens).values(),
+    ]
+    return [*views, *watched(pins, chain, addresses, safe).reads()]
+
+
+def shown_reads(wanted: Wanted, guarded: Sequence[Expectation]) -> list[Read]:
+    """What the simulation reads around the calls."""
+    shown = (*wanted.expect, *wanted.unchanged, *guarded)
+    return [*(one.read for one in shown), *(read for _, read in wanted.watch)]
 
 
 def recheck(session: Session, wanted: Wanted, proposal: Proposal) -> None:
@@ -101,10 +119,15 @@ def touched(wanted: Wanted) -> tuple[Address, ...]:
     return tuple(dict.fromkeys((wanted.safe, *(one.call.to for one in wanted.calls), *wanted.writes)))
 
 
-def read_safe(reader: Reader, address: Address) -> SafeState:
+def safe_reads(address: Address) -> dict[str, CallRead]:
+    """What a Safe says of itself: name → read."""
+    return {name: CallRead(address, signature) for name, signature in SAFE_READS.items()}
+
+
+def read_safe(source: Source, address: Address) -> SafeState:
     """The Safe's nonce, threshold, owners and version; raises Unread where one is missing."""
-    reads = {name: CallRead(address, signature) for name, signature in SAFE_READS.items()}
-    snapshot = reader.read(list(reads.values()))
+    reads = safe_reads(address)
+    snapshot = source.read(list(reads.values()))
     values = {name: demand(f"the Safe's {name}", snapshot.value(read)) for name, read in reads.items()}
     return SafeState(
         address,
@@ -132,33 +155,6 @@ def require_harmless(tx: SafeTx, raw: Sequence[Call], chain_id: int, safe: SafeS
         raise Refused(f"this transaction is refused: {words}", "nothing was signed or sent")
 
 
-def read_contract_opinion(reader: Reader, tx: SafeTx) -> tuple[str, str | None]:
-    """The Safe's own hash of the transaction, and the hash of the code it would call (None where there is none)."""
-    read, code = CallRead(tx.safe, TRANSACTION_HASH, (*tx.arguments, tx.nonce)), CodeRead(tx.to)
-    snapshot = reader.read([read, code])
-    contract_hash = cast(bytes, demand("the Safe's own transaction hash", snapshot.value(read)))
-    found = snapshot.value(code)
-    return to_hex(contract_hash), None if isinstance(found, Missing) else to_hex(keccak(cast(bytes, found)))
-
-
-def rehearsed(reader: Reader, trial: Trial | None, wanted: Wanted, guarded: Sequence[Expectation]) -> Simulation:
-    """The simulation: the very execTransaction by as many owners as must sign, where the node can do that."""
-    shown = (*wanted.expect, *wanted.unchanged, *guarded)
-    reads = [*(one.read for one in shown), *(read for _, read in wanted.watch)]
-    raw = [one.call for one in wanted.calls]
-    return simulate(reader.endpoint, reader.chain, wanted.safe, raw, reads, trial=trial)
-
-
-def trial_of(state: SafeState, tx: SafeTx, hashes: SafeHashes) -> Trial | None:
-    """The execution by the first `threshold` owners, their signatures taken as given; None where there are too few."""
-    signers = sorted(state.owners, key=str.lower)[: state.threshold]
-    if not 0 < state.threshold <= len(state.owners):
-        return None
-    signatures = pack({owner: pre_validated(owner) for owner in signers})
-    data = encode_call(EXEC, (*tx.arguments, signatures))
-    return Trial(data, signers[0], tuple(signers[1:]), hashes.safe_tx_hash)
-
-
 def judge_simulation(
     simulation: Simulation, trial: Trial | None, wanted: Wanted, guarded: Sequence[Expectation]
 ) -> list[Objection]:
@@ -174,7 +170,7 @@ def judge_simulation(
     if isinstance(simulation.diff, StateDiff) and trial is not None:  # else "state changes" are said not exercised
         check_changes(simulation.diff, trial.sender, wanted)
     check_shown(simulation, guarded)
-    if isinstance(simulation.diff, Missing) and simulation.diff.reason.startswith(UNREADABLE):
+    if isinstance(simulation.diff, Unreadable):
         return [Objection("not-simulated", f"what it changes could not be seen: {simulation.diff.reason}")]
     return []
 

@@ -97,7 +97,7 @@ class Override:
 class Wanted:
     """What a proposal is to do: its calls, what must be seen after it, what must not change, and which contracts it
     may write to. `watch` are reads whose answers are shown as the simulation leaves them; `objections` what stands
-    against it already."""
+    against it already. `nonce` is the Safe nonce that was chosen; None: the one the chain stands at."""
 
     safe: Address
     calls: tuple[PlannedCall, ...]
@@ -106,6 +106,7 @@ class Wanted:
     writes: tuple[Address, ...] = ()
     watch: tuple[tuple[str, CallRead], ...] = ()
     objections: tuple[Objection, ...] = ()
+    nonce: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from incident_cli.binding import Given
 from incident_cli.errors import Refused
 from incident_cli.evm import CallRead, Missing, Snapshot, to_hex
 from incident_cli.flows.guarding import demand
+from incident_cli.flows.looking import Source
 from incident_cli.flows.proposal import PlannedCall, counted
-from incident_cli.flows.reading import Reader
 from incident_cli.levers.authority import Grant, forbidden, granted
 from incident_cli.levers.delay import Delay
 from incident_cli.levers.expectation import Expectation
@@ -23,16 +23,25 @@ from incident_cli.units import Token
 NOTHING_FOUND: Mapping[str, Given] = MappingProxyType({})
 
 
-def plans_of(bound: Bound, reader: Reader, step: ContainStep, found: Mapping[str, Given] = NOTHING_FOUND) -> list[Plan]:
-    """Every lever of the step planned from values read at one block; raises Refused where the deployment does not let
-    this Safe pull one in such an incident."""
+def pulls_of(bound: Bound, step: ContainStep, found: Mapping[str, Given] = NOTHING_FOUND) -> list[Pull]:
+    """Every lever of the step with its arguments; raises Refused where the deployment does not let this Safe pull one
+    in such an incident."""
     by = bound.slots[step.contain.by].addresses["safe"]
     for call in step.levers:
         problem = forbidden(bound.deployment.grants, step.contain.by, call.lever, bound.runbook.meta.severity)
         if problem:
             raise Refused(problem, "change `authority` in the deployment before the incident; nothing was proposed")
-    pulls = [Pull(bound.slots[slot], name, bound.lever_args(call, found), by) for call, slot, name in parts(step)]
-    snapshot = reader.read([read for pull in pulls for read in asked(pull)])
+    return [Pull(bound.slots[slot], name, bound.lever_args(call, found), by) for call, slot, name in parts(step)]
+
+
+def lever_reads(pulls: Iterable[Pull]) -> list[CallRead]:
+    """Every value that these levers are planned from."""
+    return [read for pull in pulls for read in asked(pull)]
+
+
+def plans_of(source: Source, pulls: Sequence[Pull]) -> list[Plan]:
+    """Every lever planned from values read at one block; raises Unread, or Refused where the chain gives no role."""
+    snapshot = source.read(lever_reads(pulls))
     return [plan(pull, snapshot) for pull in pulls]
 
 
@@ -60,10 +69,10 @@ def kept(plans: Iterable[Plan]) -> tuple[Expectation, ...]:
     return tuple({one.read: one for made in plans for one in made.authority}.values())
 
 
-def standing_still(bound: Bound, reader: Reader, declared: Sequence[MustNotChange]) -> list[Expectation]:
+def standing_still(bound: Bound, source: Source, declared: Sequence[MustNotChange]) -> list[Expectation]:
     """What must answer the same afterwards, with the answers of now."""
     reads = [(label, read) for one in declared for label, read in unchanged_reads(bound, one)]
-    snapshot = reader.read([read for _, read in reads]) if reads else None
+    snapshot = source.read([read for _, read in reads]) if reads else None
     return [Expectation(label, read, demand(label, value_of(snapshot, read))) for label, read in reads]
 
 

@@ -12,7 +12,7 @@ from incident_cli.chain.survey import survey
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import ZERO as ANY_ADDRESS
 from incident_cli.evm import Block, CodeRead, Missing, Read, Snapshot, past
-from incident_cli.flows.looking import Look
+from incident_cli.flows.looking import Look, Source
 from incident_cli.transport import Deadline, Endpoint
 from incident_cli.units import Span
 
@@ -91,6 +91,11 @@ class Reader:
             snapshot = self.read(reads)
             self._look = Look(self, snapshot)
         return self._look
+
+    @property
+    def recent(self) -> Source:
+        """The look of a moment ago, or this reader where there is none to go on with."""
+        return self if self._look is None or self._look.is_old else self._look
 
     def forget(self) -> None:
         """What comes next is looked at anew."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from incident_cli.binding import Given
+from incident_cli.evm import Read
 from incident_cli.flows.guarding import demand
 from incident_cli.flows.moments import LAST_MOMENT as LAST_MOMENT
 from incident_cli.flows.session import Session
@@ -24,9 +25,7 @@ def reopening_of(session: Session, step: ContainStep, irreversible: bool, waits:
     """
     if irreversible:
         return "NEVER: at least one of these calls cannot be undone by anyone."
-    restore = next(
-        (one for one in session.bound.runbook.steps if isinstance(one, RestoreStep) and one.restore == step.id), None
-    )
+    restore = restore_of(session, step)
     if restore is None:
         return "This runbook has no restore step: whoever may undo these levers must do it by hand."
     slot = session.bound.slots[restore.by]
@@ -91,7 +90,20 @@ def constant_seconds(node: ast.expr, scope: Mapping[str, Given]) -> int:
 def delay_of(session: Session, timelock: BoundSlot) -> int:
     """The time-lock's minimum delay in seconds."""
     read = timelock.read("delay")
-    return cast(int, demand("the time-lock's delay", session.reader.read([read]).value(read)))
+    return cast(int, demand("the time-lock's delay", session.reader.recent.read([read]).value(read)))
+
+
+def reopening_reads(session: Session, step: ContainStep) -> list[Read]:
+    """What `reopening_of` reads of a step."""
+    restore = restore_of(session, step)
+    slot = session.bound.slots[restore.by] if restore else None
+    return [slot.read("delay")] if slot is not None and slot.protocol.protocol == "timelock" else []
+
+
+def restore_of(session: Session, step: ContainStep) -> RestoreStep | None:
+    """The step that undoes it, if the runbook has one."""
+    steps = (one for one in session.bound.runbook.steps if isinstance(one, RestoreStep))
+    return next((one for one in steps if one.restore == step.id), None)
 
 
 def lock_of(session: Session, timelock: BoundSlot) -> Delay:

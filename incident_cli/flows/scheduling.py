@@ -57,7 +57,7 @@ def carried(planned: PlannedCall) -> str:
 def scheduled_states(session: Session, operations: Sequence[tuple[Delay, Call]], salt: bytes) -> list[Expectation]:
     """What must be seen of each operation once it is scheduled."""
     counters = [delay.counter(call, salt) for delay, call in operations]
-    snapshot = session.reader.read(counters)
+    snapshot = session.reader.recent.read(counters)
     counts = [cast(int, demand("how often it was scheduled", snapshot.value(read))) for read in counters]
     return [delay.scheduled(call, salt, count) for (delay, call), count in zip(operations, counts, strict=True)]
 
@@ -87,5 +87,5 @@ def is_scheduled(session: Session, reads: Sequence[CallRead]) -> bool:
 
 def ready_times(session: Session, reads: Sequence[CallRead]) -> dict[CallRead, int]:
     """When each operation may be executed (unix seconds; 0: not scheduled, 1: done); raises Unread where unknown."""
-    snapshot = session.reader.read(reads)
+    snapshot = session.reader.recent.read(reads)
     return {read: cast(int, demand("when it may be executed", snapshot.value(read))) for read in reads}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from incident_cli.errors import Unread
 from incident_cli.evm import Address, CodeRead, Missing, Read, Snapshot, StorageRead, keccak, to_hex
+from incident_cli.flows.looking import Source
 from incident_cli.flows.pinning.proxies import address_in, beacon_of, code_hash_behind, followed, runs, state_reads
 from incident_cli.flows.proposal import Objection
-from incident_cli.flows.reading import Reader
 from incident_cli.runbook.deployment import PinEntry
 from incident_cli.safe import contracts
 
@@ -20,23 +21,49 @@ POINTERS = {
 }
 
 
-def changed_since_pinned(
-    reader: Reader, pins: Sequence[PinEntry], addresses: Collection[Address], safe: Address
-) -> list[Objection]:
-    """An objection for each pinned contract among these that is not what it was, and for what runs inside the Safe
-    (its singleton, guards, handler and modules) where that was pinned; raises Unread where not known."""
-    here = [one for one in pins if one.chain == reader.chain]
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The pins that count for a proposal, and what was pinned of the inside of its Safe, by `singleton`, `guard`, …."""
+
+    chain: str
+    safe: Address
+    pins: tuple[PinEntry, ...]
+    parts: Mapping[str, PinEntry]
+
+    @property
+    def addresses(self) -> list[Address]:
+        """What they pin."""
+        return [one.address for one in self.pins]
+
+    @property
+    def pointers(self) -> dict[str, StorageRead]:
+        """Where the Safe keeps what runs inside it, where that was pinned."""
+        found = {part: StorageRead(self.safe, slot, self.chain) for part, slot in POINTERS.items()}
+        return found if "singleton" in self.parts else {}
+
+    def reads(self) -> list[Read]:
+        """Everything to compare them with, but for what their beacons answer."""
+        return [*(read for one in self.pins for read in pin_reads(one)), *self.pointers.values()]
+
+
+def watched(pins: Sequence[PinEntry], chain: str, addresses: Collection[Address], safe: Address) -> Watched:
+    """The pins of a chain that count where a proposal of this Safe touches these addresses."""
+    here = [one for one in pins if one.chain == chain]
     parts = parts_of(here, safe)
     mine = [one for one in here if one.address in addresses or one in parts.values()]
-    if not mine:
+    return Watched(chain, safe, tuple(mine), parts)
+
+
+def changed_since_pinned(source: Source, pinned: Watched) -> list[Objection]:
+    """An objection for each pinned contract among these that is not what it was, and for what runs inside the Safe
+    (its singleton, guards, handler and modules) where that was pinned; raises Unread where not known."""
+    if not pinned.pins:
         return []
-    pointers = {part: StorageRead(safe, slot, reader.chain) for part, slot in POINTERS.items() if "singleton" in parts}
-    snapshot = reader.read([*(read for one in mine for read in pin_reads(one)), *pointers.values()])
-    snapshot = followed(reader, snapshot, [one.address for one in mine], reader.chain)
-    words = [one for pin in mine for one in differences(pin, snapshot, strict=True)]
-    words += [
-        one for part, read in pointers.items() for one in repointed(part, safe, parts.get(part), snapshot.value(read))
-    ]
+    snapshot = source.read(pinned.reads())
+    snapshot = followed(source, snapshot, pinned.addresses, pinned.chain)
+    words = [one for pin in pinned.pins for one in differences(pin, snapshot, strict=True)]
+    for part, read in pinned.pointers.items():
+        words += repointed(part, pinned.safe, pinned.parts.get(part), snapshot.value(read))
     return [Objection("code-changed", one) for one in words]
 
 

@@ -26,7 +26,7 @@ from incident_cli.evm import (
     keccak,
     to_hex,
 )
-from incident_cli.flows.reading import Reader
+from incident_cli.flows.looking import Source
 
 IMPLEMENTATION_SLOT = int.from_bytes(keccak(b"eip1967.proxy.implementation")) - 1
 BEACON_SLOT = int.from_bytes(keccak(b"eip1967.proxy.beacon")) - 1
@@ -44,17 +44,22 @@ def state_reads(address: Address, chain: str = "") -> list[Read]:
     return [CodeRead(address, chain), *(StorageRead(address, one, chain) for one in POSITIONS)]
 
 
-def followed(reader: Reader, snapshot: Snapshot, addresses: Collection[Address], chain: str = "") -> Snapshot:
+def beacon_reads(snapshot: Snapshot, addresses: Collection[Address], chain: str = "") -> list[CallRead]:
+    """What to ask the beacons of these contracts: what they run."""
+    beacons = [one for one in (beacon_of(snapshot, address, chain) for address in addresses) if one is not None]
+    return [CallRead(one, BEACON_RUNS, (), chain) for one in dict.fromkeys(beacons)]
+
+
+def followed(source: Source, snapshot: Snapshot, addresses: Collection[Address], chain: str = "") -> Snapshot:
     """The snapshot with what the beacons of these contracts run, read at its own block; `state_reads` are in it.
 
     A beacon that cannot be read is Missing in it, with the reason.
     """
-    beacons = [one for one in (beacon_of(snapshot, address, chain) for address in addresses) if one is not None]
-    asked = [CallRead(one, BEACON_RUNS, (), chain) for one in dict.fromkeys(beacons)]
+    asked = beacon_reads(snapshot, addresses, chain)
     if not asked:
         return snapshot
     try:
-        answers = reader.read_at(asked, snapshot.block, snapshot.others).answers
+        answers = source.read_at(asked, snapshot.block, snapshot.others).answers
     except IncidentError as problem:
         answers = dict.fromkeys(asked, Missing(problem.message))
     return replace(snapshot, answers={**snapshot.answers, **answers})
