@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incident_cli.abi import parse_signature
-from incident_cli.chain.execution import Execution
-from incident_cli.evm import Address, Call, hex_bytes, to_hex
+from incident_cli.chain.execution import Execution as Evidence
+from incident_cli.chain.execution import find_execution
+from incident_cli.evm import Address, Call, checksummed, hex_bytes, to_hex
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.multisig.executing import Road, execute
 from incident_cli.flows.multisig.place import Place, place_of_slot
@@ -23,6 +25,7 @@ from tests.contracts.packages import Packages
 from tests.contracts.safes import Safe2of3, build_safe
 from tests.fakes.anvil import Anvil
 from tests.fakes.desk import FakeClock
+from tests.fakes.safe_service import Execution, Record, SafeService, SafeState
 from tests.fakes.signers import AccountSigner
 
 ETHER = 10**18
@@ -151,7 +154,7 @@ contacts:
         road: Road = HASTY,
         earlier: Sequence[bytes] = (),
         intent: Callable[[bytes], None] | None = None,
-    ) -> Execution:
+    ) -> Evidence:
         """Sent by the third owner."""
         hands = (intent or told.intent, told.sent)
         return execute(
@@ -179,6 +182,37 @@ def build_office(anvil: Anvil, folder: Path, version: str = "1.4.1") -> Office:
     market = anvil.deploy(compiled("guarded_market"))
     anvil.transact(anvil.accounts[0], market, "appoint(address guardian)", council.address)
     return Office(council, market, folder)
+
+
+@contextmanager
+def serving(office: Office, clock: Clock | None = None) -> Iterator[tuple[SafeService, TransactionService, Office]]:
+    """A transaction service that knows the Safe from the chain, its client, and the deployment that names it."""
+    anvil = office.anvil
+
+    def state_of(safe: Address) -> SafeState | None:
+        if safe != office.council.address:
+            return None
+        owners, nonce, threshold = (
+            anvil.view(safe, f"{view}")[0]
+            for view in (
+                "getOwners() returns (address[])",
+                "nonce() returns (uint256)",
+                "getThreshold() returns (uint256)",
+            )
+        )
+        assert isinstance(owners, tuple | list) and isinstance(nonce, int) and isinstance(threshold, int)
+        return SafeState(tuple(checksummed(one) for one in owners), nonce, threshold, office.council.version)
+
+    def execution_of(record: Record) -> Execution | None:
+        endpoint = anvil.endpoint()
+        found = find_execution(endpoint, "local", record.tx.safe, record.safe_tx_hash, 0)
+        return None if found is None else Execution(found)
+
+    now = (lambda: clock.now().timestamp()) if clock is not None else time.time
+    with SafeService(chain_id=anvil.chain_id, state_of=state_of, execution_of=execution_of, now=now) as fake:
+        client = TransactionService(fake.url, chain="local", chain_id=anvil.chain_id)
+        extra = f'{office.extra}services: {{local: {{url: "{fake.url}"}}}}\n'
+        yield fake, client, replace(office, extra=extra)
 
 
 @contextmanager
