@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from incident_cli.cli import safe_rotate
+from incident_cli.cli import safe_hash, safe_inspect, safe_rotate
 
 EXAMPLE = "Example: incident safe inspect proposal.json --deployment production.yaml"
 app = typer.Typer(
@@ -14,4 +14,6 @@ app = typer.Typer(
     epilog=EXAMPLE,
 )
 # each file of commands registers its own here: app.command("hash", epilog=…, short_help=…)(safe_hash.hash_)
+app.command("hash", epilog=safe_hash.EXAMPLE, short_help=safe_hash.SHORT)(safe_hash.hash_)
+app.command("inspect", epilog=safe_inspect.EXAMPLE, short_help=safe_inspect.SHORT)(safe_inspect.inspect)
 app.command("rotate", epilog=safe_rotate.EXAMPLE, short_help=safe_rotate.SHORT)(safe_rotate.rotate)

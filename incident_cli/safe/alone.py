@@ -43,11 +43,17 @@ class Standing:
 
 
 def inspect_alone(
-    tx: SafeTx, unfolded: Unfolding, *, standing: Standing | None, named: Collection[Address] | None
+    tx: SafeTx,
+    unfolded: Unfolding,
+    *,
+    standing: Standing | None,
+    named: Collection[Address] | None,
+    mentioned: Collection[Address] = (),
 ) -> tuple[InspectionFinding, ...]:
     """Every finding about a transaction whose purpose is not known.
 
-    `standing` is None where the chain was not read; `named` are the addresses a deployment names, None without one.
+    `standing` is None where the chain was not read; `named` are the addresses a deployment names, None without one;
+    `mentioned` are those among decoded arguments.
     """
     findings = [*inspect_standing(tx, standing), *inspect_refund(tx)]
     findings += [refused("bad-batch", problem) for problem in unfolded.problems]
@@ -55,7 +61,7 @@ def inspect_alone(
         findings += inspect_call(made, tx)
         findings += inspect_carrier(made)
         findings += inspect_target(made, tx, standing, named)
-    findings += inspect_lookalikes(tx, unfolded, named or ())
+    findings += inspect_lookalikes(tx, unfolded, named or (), mentioned)
     return tuple(dict.fromkeys(findings))
 
 
@@ -106,11 +112,13 @@ def inspect_target(
         yield warned("no-code", f"call {number}: there is no contract at {call.to}")
 
 
-def inspect_lookalikes(tx: SafeTx, unfolded: Unfolding, named: Collection[Address]) -> Iterator[InspectionFinding]:
+def inspect_lookalikes(
+    tx: SafeTx, unfolded: Unfolding, named: Collection[Address], mentioned: Collection[Address]
+) -> Iterator[InspectionFinding]:
     """Addresses that look like known ones: in the fields, as targets, and anywhere in the calldata."""
     known = {*named, *MULTISEND_CODE_HASHES, MULTICALL3, tx.safe}
     targets = [tx.to, tx.gas_token, tx.refund_receiver, *(one.call.to for one in unfolded.calls)]
-    for address, other in lookalikes(targets, known):
+    for address, other in lookalikes([*targets, *mentioned], known):
         yield refused("lookalike-address", f"{address} begins and ends like {other}, and is another address")
     for other in sorted({*known, *targets}):
         for address in hidden_in(tx.data, [other]):

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from incident_cli.evm import ZERO, Address, Call, to_hex
-from incident_cli.safe.batch import BatchError, InnerCall, entries_of, is_batch
+from incident_cli.safe.batch import InnerCall, is_batch
 from incident_cli.safe.contracts import CONTROL_FUNCTIONS, MULTISEND_CODE_HASHES, OPAQUE_FUNCTIONS
 from incident_cli.safe.finding import InspectionFinding, refused, warned
 from incident_cli.safe.hashes import CHAIN_ID_SINCE, NEWEST, OLDEST
 from incident_cli.safe.known_functions import control_selectors, known
 from incident_cli.safe.transaction import CALL, DELEGATECALL, SafeTx, parse_version
-from incident_cli.safe.unfolding import MadeCall, Unfolding, own_call, unfold
+from incident_cli.safe.unfolding import MadeCall, unfold
 from incident_cli.text import plain
 
 NONCE_HORIZON = 50  # how far ahead of the chain a ladder of pre-signed transactions may reach
@@ -114,20 +114,6 @@ def inspect_delegatecall(tx: SafeTx, code_hash: str | None) -> Iterator[Inspecti
         yield refused("multisend-code", f"the code hash at {tx.to} is {plain(code_hash, 80)}, it must be {known}")
     if tx.value:
         yield refused("unexpected-value", f"the batch itself has a value of {tx.value} wei, it must be zero")
-
-
-def calls_of(tx: SafeTx) -> tuple[InnerCall, ...]:
-    """What the transaction really calls: itself, or the entries of its batch; raises BatchError."""
-    return entries_of(tx.data) if tx.operation == DELEGATECALL and tx.to in MULTISEND_CODE_HASHES else (own_call(tx),)
-
-
-def flatten(calls: Sequence[InnerCall]) -> Iterator[InnerCall]:
-    """Every call and those it hands on; raises BatchError where something cannot be read."""
-    found = Unfolding()
-    found.add(calls, "")
-    if found.problems:
-        raise BatchError("; ".join(found.problems))
-    return (one.call for one in found.calls)
 
 
 def inspect_call(made: MadeCall, tx: SafeTx) -> Iterator[InspectionFinding]:

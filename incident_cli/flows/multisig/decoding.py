@@ -1,0 +1,185 @@
+"""Calldata to words: which function it is, its arguments, and a sentence; or that nobody knows.
+
+A function is believed only where the calldata are its one canonical encoding. Where several functions fit, all of
+them are named; where a known function fits but for its encoding, something rides along and the call is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from incident_cli.abi import Signature
+from incident_cli.evm import Address, to_hex
+from incident_cli.flows.multisig.functions import Candidate, Functions
+from incident_cli.flows.multisig.naming import Names
+from incident_cli.flows.multisig.wording import (
+    MONEY,
+    argument_texts,
+    clear_sentence,
+    empty_sentence,
+    generic_sentence,
+    is_unlimited,
+    known_sentence,
+    native,
+)
+from incident_cli.safe.finding import InspectionFinding, refused, warned
+from incident_cli.safe.inspect import is_rejection
+from incident_cli.safe.strict_abi import NotCanonical, decode_arguments
+from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.unfolding import MadeCall
+from incident_cli.text import plain
+
+Fit = tuple[Candidate, tuple[object, ...]]
+HANDS_ON = frozenset({"aggregate", "aggregate3", "aggregate3Value", "blockAndAggregate", "multiSend"})
+ALLOWANCES = frozenset({"approve", "increaseAllowance", "permit"})
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedCall:
+    """One call as it is shown. `function` is empty where it is not known; `source` says where it is known from."""
+
+    made: MadeCall
+    name: str
+    function: str
+    args: dict[str, str]
+    plain: str
+    source: str
+    values: tuple[object, ...]
+    findings: tuple[InspectionFinding, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it: amounts of wei as decimal strings, `number` is its place, `via` who makes it."""
+        call = self.made.call
+        return {
+            "to": call.to,
+            "name": self.name or None,
+            "value": str(call.value),
+            "operation": call.operation,
+            "function": self.function or None,
+            "args": self.args,
+            "plain": self.plain,
+            "number": self.made.number,
+            "via": self.made.road or None,
+            "decoded_by": self.source or None,
+            "data": to_hex(call.data),
+        }
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the function and its arguments are all that the calldata hold."""
+        return bool(self.function) and all(one.code != "padded-calldata" for one in self.findings)
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether its arguments are calls that are shown by themselves."""
+        return self.is_plain and self.function.partition("(")[0] in HANDS_ON
+
+    @property
+    def addresses(self) -> Iterator[Address]:
+        """Every address among the arguments."""
+        yield from addresses_in(self.values)
+
+
+def addresses_in(value: object) -> Iterator[Address]:
+    """Every address in decoded values."""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from addresses_in(one)
+    elif isinstance(value, str) and len(value) == 42 and value.startswith("0x"):
+        yield Address(value)
+
+
+def decode_call(made: MadeCall, tx: SafeTx, functions: Functions, names: Names) -> DecodedCall:
+    """One call decoded by the best source that fits."""
+    call = made.call
+    if not call.data:
+        words = empty_sentence(call, tx, names)
+        found = () if is_rejection(tx) or call.value else (warned("undecoded", f"call {made.number} has no data"),)
+        return DecodedCall(made, names.of(call.to), "", {}, words, "", (), found)
+    candidates = list(functions.candidates(call))
+    fits = list(fitting(candidates, call.data))
+    if fits:
+        return decoded(made, fits, functions, names)
+    return misfit(made, candidates, names) if candidates else undecoded(made, names)
+
+
+def fitting(candidates: Sequence[Candidate], data: bytes) -> Iterator[Fit]:
+    """The candidates whose one canonical encoding the calldata are."""
+    for one in candidates:
+        try:
+            args, extra = decode_arguments(one.signature, data)
+        except NotCanonical:
+            continue
+        if not extra:
+            yield one, args
+
+
+def decoded(made: MadeCall, fits: Sequence[Fit], functions: Functions, names: Names) -> DecodedCall:
+    """A call that fits; what the other sources say of the same function is added."""
+    best, args = fits[0]
+    signature = best.signature
+    others = {one.signature.canonical for one, _ in fits} - {signature.canonical}
+    findings = list(money(made, signature, args, names))
+    if others:
+        listed = ", ".join([signature.canonical, *sorted(others)])
+        findings.append(warned("ambiguous-function", f"call {made.number} may be any of {listed}"))
+    words = sentence(made, fits, functions, names)
+    if made.call.value:
+        words += f" It sends {native(made.call.value)}."
+    texts = argument_texts(signature, args)
+    return DecodedCall(
+        made, names.of(made.call.to), signature.canonical, texts, words, best.source, args, tuple(findings)
+    )
+
+
+def sentence(made: MadeCall, fits: Sequence[Fit], functions: Functions, names: Names) -> str:
+    """The best words there are: of the catalogue, of every inspection, of an ERC-7730 file."""
+    best, args = fits[0]
+    same = [one for one, _ in fits if one.signature.canonical == best.signature.canonical]
+    meaning = next((one.meaning for one in same if one.meaning), "")
+    words = [meaning or known_sentence(made.call, best.signature, args, names)]
+    clear = next((one.format for one in same if one.format), None)
+    if clear is not None:
+        words.append(clear_sentence(clear, made.call, args, names, functions.chain_id))
+    return " ".join(filter(None, words)) or generic_sentence(made.call, best.signature, names)
+
+
+def money(made: MadeCall, signature: Signature, args: tuple[object, ...], names: Names) -> Iterator[InspectionFinding]:
+    """Whether a call moves a token, or lets somebody: who and how much."""
+    if signature.canonical not in MONEY:
+        return
+    words = f"call {made.number}: {known_sentence(made.call, signature, args, names)}"
+    amount = args[2] if signature.name == "permit" else args[1]
+    is_allowance = signature.name in ALLOWANCES
+    is_all = signature.name == "setApprovalForAll"
+    if (is_allowance or is_all) and not amount:
+        return
+    unlimited = is_all or (is_allowance and isinstance(amount, int) and is_unlimited(amount))
+    yield warned("unlimited-approval" if unlimited else "moves-money", words)
+
+
+def misfit(made: MadeCall, candidates: Sequence[Candidate], names: Names) -> DecodedCall:
+    """A call that begins like a known function, and is not encoded as that function's calls are."""
+    call, signature = made.call, candidates[0].signature
+    try:
+        args, extra = decode_arguments(signature, call.data)
+        why = f"{extra} bytes follow the arguments of {signature.canonical}: {plain(to_hex(call.data[-extra:]), 200)}"
+    except NotCanonical as problem:
+        args, why = (), f"it is no call of {signature.canonical} as an encoder writes it: {problem}"
+    texts = argument_texts(signature, args) if args else {}
+    words = f"Begins like {signature.canonical} and is not plainly that: {why}."
+    found = (refused("padded-calldata", f"call {made.number}: {why}"),)
+    return DecodedCall(made, names.of(call.to), signature.canonical, texts, words, candidates[0].source, args, found)
+
+
+def undecoded(made: MadeCall, names: Names) -> DecodedCall:
+    """A call of a function that nobody here knows."""
+    call = made.call
+    function = to_hex(call.data[:4])
+    words = f"Calls the unknown function {function} of {names.beside(call.to)}: what it does cannot be said."
+    if call.value:
+        words += f" It sends {native(call.value)}."
+    message = f"call {made.number}: nothing given knows the function {function} of {call.to}"
+    return DecodedCall(made, names.of(call.to), "", {}, words, "", (), (warned("undecoded", message),))

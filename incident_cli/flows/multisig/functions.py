@@ -1,0 +1,163 @@
+"""Where a function's meaning may come from, best first: the deployment's own levers, the proposal, files given, and
+what every inspection knows.
+
+Each source is asked for candidates by the four bytes of the selector; whether one fits is for the strict decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from incident_cli.abi import Signature, SignatureError, parse_signature
+from incident_cli.errors import Misused
+from incident_cli.evm import Address, Call
+from incident_cli.flows.multisig.clear_signing import Descriptor, FunctionFormat
+from incident_cli.protocols.catalog import Catalog
+from incident_cli.protocols.protocol import Protocol
+from incident_cli.runbook.deployment import Deployment, SlotEntry
+from incident_cli.safe.batch import InnerCall
+from incident_cli.safe.known_functions import known
+from incident_cli.strict_json import Json, parse_json
+from incident_cli.text import plain
+
+ABI_CAP = 4 * 1024 * 1024
+ABI_DEPTH = 256  # an artefact may hold a whole syntax tree
+FUNCTIONS = 5_000  # of one file
+COMPONENT_DEPTH = 8
+Table = dict[bytes, list["Candidate"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A function that calldata may be a call of, where it is known from, and what it means where that is said."""
+
+    signature: Signature
+    source: str
+    meaning: str = ""
+    format: FunctionFormat | None = None
+
+
+@dataclass(slots=True)
+class Functions:
+    """Every source. `at` holds functions of contracts that the deployment names; `anywhere` those of no address."""
+
+    at: dict[Address, Table] = field(default_factory=dict)
+    expected: dict[tuple[Address, bytes], Signature] = field(default_factory=dict)
+    anywhere: Table = field(default_factory=dict)
+    descriptors: Sequence[Descriptor] = ()
+    chain_id: int = 0
+
+    def candidates(self, call: InnerCall) -> Iterator[Candidate]:
+        """The functions that a call may be of, best source first."""
+        selector = call.data[:4]
+        yield from self.at.get(call.to, {}).get(selector, ())
+        named = self.expected.get((call.to, call.data))
+        if named is not None:
+            yield Candidate(named, "proposal")
+        yield from self.anywhere.get(selector, ())
+        for one in self.descriptors:
+            if one.is_for(self.chain_id, call.to):
+                yield from (Candidate(two.signature, "ERC-7730", "", two) for two in one.functions(selector))
+        yield from (Candidate(one, "built in") for one in known(call.data))
+
+
+def add_levers(functions: Functions, deployment: Deployment, chain: str, catalog: Catalog) -> None:
+    """The levers of every protocol that the deployment puts somewhere on the chain, at their addresses."""
+    for slot, entry in every_slot(deployment):
+        protocol = catalog.find(entry.protocol) if entry.protocol and entry.chain == chain else None
+        for on, found in levers_of(protocol, slot) if protocol else ():
+            address = entry.addresses.get(on)
+            if address is not None:
+                put(functions.at.setdefault(address, {}), found)
+
+
+def add_protocols(functions: Functions, folder: Catalog, names: Sequence[str]) -> None:
+    """The levers of protocol files that were given, wherever they stand."""
+    for name in names:
+        protocol = folder.find(name)
+        for _, found in levers_of(protocol, name) if protocol else ():
+            put(functions.anywhere, found)
+
+
+def every_slot(deployment: Deployment) -> Iterator[tuple[str, SlotEntry]]:
+    """Slots of all markets and of each."""
+    yield from deployment.slots.items()
+    for market in deployment.markets.values():
+        yield from market.slots.items()
+
+
+def levers_of(protocol: Protocol, slot: str) -> Iterator[tuple[str, Candidate]]:
+    """Every function of a protocol's levers, with the slot of the protocol it is called on."""
+    for name, lever in protocol.levers.items():
+        label = f"{slot}.{name}"
+        yield lever.on, Candidate(lever.call, "catalogue", plain(f"{label}: {lever.does}"))
+        for first in lever.first:
+            yield first.on, Candidate(first.call, "catalogue", f"must come first for {label}")
+        if lever.undo is not None and lever.undo.call is not None:
+            yield lever.undo.on or lever.on, Candidate(lever.undo.call, "catalogue", f"undoes {label}")
+
+
+def put(table: Table, found: Candidate) -> None:
+    """Add a function once."""
+    same = table.setdefault(found.signature.selector, [])
+    if all(one.signature.canonical != found.signature.canonical for one in same):
+        same.append(found)
+
+
+def add_expected(functions: Functions, calls: Sequence[Call]) -> None:
+    """The calls that a proposal states."""
+    functions.expected |= {(one.to, one.data): one.signature for one in calls}
+
+
+def add_abi(functions: Functions, path: Path, content: bytes) -> None:
+    """The functions of an ABI file; raises Misused where it is none."""
+    try:
+        signatures = list(abi_functions(parse_json(content, ABI_DEPTH)))
+    except ValueError as problem:
+        message = f"{plain(path)} is no ABI: {plain(problem, 200)}"
+        raise Misused(message, "Give the JSON that a compiler or a block explorer wrote.") from problem
+    for signature in signatures:
+        put(functions.anywhere, Candidate(signature, f"ABI {plain(path.name, 60)}"))
+
+
+def abi_functions(found: Json) -> Iterator[Signature]:
+    """The functions of a bare ABI or of an artefact with `abi`; raises ValueError."""
+    entries = found.get("abi") if isinstance(found, dict) else found
+    if not isinstance(entries, list):
+        raise ValueError("it holds no list of functions")
+    if len(entries) > FUNCTIONS:
+        raise ValueError(f"it has more than {FUNCTIONS} entries")
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("type", "function") == "function":
+            yield function_of(entry)
+
+
+def function_of(entry: Mapping[str, Json]) -> Signature:
+    """One function of an ABI; raises ValueError."""
+    name = entry.get("name")
+    if not isinstance(name, str):
+        raise ValueError("a function has no name")
+    try:
+        return parse_signature(f"{name}{parameters(entry.get('inputs') or [], 0)}")
+    except SignatureError as problem:
+        raise ValueError(f"the function {plain(name, 80)}: {problem}") from problem
+
+
+def parameters(found: Json, depth: int) -> str:
+    """Parameters as a signature writes them; raises ValueError."""
+    if not isinstance(found, list) or depth > COMPONENT_DEPTH:
+        raise ValueError("parameters are a list, and tuples are not nested without end")
+    return f"({', '.join(parameter(one, depth) for one in found)})"
+
+
+def parameter(found: Json, depth: int) -> str:
+    """One parameter; a name that is none is left out."""
+    kind = found.get("type") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(kind, str):
+        raise ValueError("a parameter has no type")
+    name = found.get("name")
+    if kind.startswith("tuple"):
+        kind = parameters(found.get("components") or [], depth + 1) + kind.removeprefix("tuple")
+    return f"{kind} {name}" if isinstance(name, str) and name.isascii() and name.isidentifier() else kind

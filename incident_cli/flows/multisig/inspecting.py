@@ -1,0 +1,196 @@
+"""`incident safe inspect`: everything that can be known of a transaction before anybody signs it.
+
+The offline part always comes out: hashes by two implementations, every call unfolded and decoded, every rule. With a
+deployment its chain is read as well. Without one (or where no node answers) the verdict is at best "warned", with the
+code `chain-not-read`: whether the nonce is used up, the code at an address exchanged, or the Safe another than it says
+cannot be seen on paper, and "clean" means that nothing at all is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from incident_cli.abi import parse_signature
+from incident_cli.errors import IncidentError, Refused, Unread
+from incident_cli.evm import Address, CallRead, CodeRead, keccak, to_hex
+from incident_cli.flows.connecting import Environment
+from incident_cli.flows.guarding import demand
+from incident_cli.flows.multisig.aids import Aids, chain_of, functions_of
+from incident_cli.flows.multisig.decoding import DecodedCall, decode_call
+from incident_cli.flows.multisig.expectation import Difference, Expected, expected_of, held_against
+from incident_cli.flows.multisig.loading import Loaded
+from incident_cli.flows.multisig.naming import Names, names_of
+from incident_cli.flows.multisig.place import Place, place_of, safes_of
+from incident_cli.flows.proposal import SAFE_READS
+from incident_cli.runbook.deployment import Deployment
+from incident_cli.safe import contracts
+from incident_cli.safe.alone import Standing, inspect_alone
+from incident_cli.safe.finding import InspectionFinding, Verdict, refused, verdict_of, warned
+from incident_cli.safe.hashes import SafeHashes
+from incident_cli.safe.second_opinion import agree
+from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.unfolding import Unfolding, unfold
+from incident_cli.text import plain
+
+HASH = parse_signature(contracts.GET_TRANSACTION_HASH)
+SCHEMA = "incident.safe-inspect/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainView:
+    """The Safe as the chain shows it, and the hash that the Safe itself computes."""
+
+    standing: Standing
+    owners: tuple[Address, ...]
+    threshold: int
+    contract_hash: str
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Everything that is shown. `unread` says why the chain that was asked for could not be read."""
+
+    tx: SafeTx
+    verdict: Verdict
+    findings: tuple[InspectionFinding, ...]
+    calls: tuple[DecodedCall, ...]
+    hashes: SafeHashes | None
+    names: Names
+    differences: tuple[Difference, ...] = ()
+    view: ChainView | None = None
+    unread: IncidentError | None = None
+    opinions: tuple[str, ...] = field(default=())
+
+    @property
+    def outermost(self) -> int:
+        """How many calls the Safe itself makes."""
+        return sum(not one.made.depth for one in self.calls)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        hashes = self.hashes
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict,
+            "findings": [one.to_json() for one in self.findings],
+            "calls": [one.to_json() for one in self.calls],
+            "differences": [one.to_json() for one in self.differences],
+            "safe_tx": self.tx.to_json(),
+            "safe_tx_hash": hashes.safe_tx_hash if hashes else None,
+            "domain_hash": hashes.domain_hash if hashes else None,
+            "message_hash": hashes.message_hash if hashes else None,
+            "calldata_digest": hashes.calldata_digest if hashes else None,
+            "calldata_bytes": len(self.tx.data),
+            "hashed_by": list(self.opinions),
+            "chain": chain_object(self.view),
+        }
+
+
+def chain_object(view: ChainView | None) -> dict[str, Any] | None:
+    """What was read of the chain, or nothing."""
+    if view is None:
+        return None
+    return {
+        "block": view.block,
+        "nonce": view.standing.nonce,
+        "version": view.standing.version,
+        "threshold": view.threshold,
+        "owners": list(view.owners),
+    }
+
+
+def inspect_transaction(loaded: Loaded, aids: Aids, environment: Environment) -> Inspection:
+    """Inspect a transaction; raises Misused for an aid that is wrong. An unread chain is in the answer."""
+    tx, unfolded = loaded.tx, unfold(loaded.tx)
+    place, misplaced = placed(tx, aids.deployment, environment)
+    view, unread = viewed(place, tx, unfolded)
+    names = names_of(aids.deployment, chain_of(tx, aids.deployment), tx.safe)
+    expected = expectations(loaded, aids.expect)
+    functions = functions_of(tx, aids, [call for one in expected for call in one.calls])
+    calls = tuple(decode_call(one, tx, functions, names) for one in unfolded.calls)
+    hashes, disputed = hashed(tx, view)
+    alone = inspect_alone(
+        tx,
+        unfolded,
+        standing=view.standing if view else None,
+        named=None if names.own is None else {*names.own, *(view.owners if view else ())},
+        mentioned=[address for one in calls for address in one.addresses],
+    )
+    findings = [*misplaced, *disputed, *because_unread(alone, unread), *(two for one in calls for two in one.findings)]
+    differences: list[Difference] = []
+    for one in expected:
+        wrong, shown = held_against(tx, one)
+        findings += wrong
+        differences += shown
+    ordered = tuple(sorted(dict.fromkeys(findings), key=lambda one: one.severity))
+    opinions = ("incident", "safe-eth-py", *(("the Safe itself",) if view else ())) if hashes else ()
+    shown_differences = tuple(dict.fromkeys(differences))
+    return Inspection(tx, verdict_of(ordered), ordered, calls, hashes, names, shown_differences, view, unread, opinions)
+
+
+def placed(
+    tx: SafeTx, deployment: Deployment | None, environment: Environment
+) -> tuple[Place | None, list[InspectionFinding]]:
+    """Where the deployment has this Safe, or what is wrong about the transaction's chain and Safe."""
+    if deployment is None:
+        return None, []
+    chain = chain_of(tx, deployment)
+    if chain is None:
+        return None, [refused("wrong-chain", f"the deployment {deployment.name} has no chain with id {tx.chain_id}")]
+    if (chain, tx.safe) not in {(on, safe) for _, on, safe in safes_of(deployment)}:
+        return None, [refused("wrong-safe", f"the deployment {deployment.name} names no Safe {tx.safe} on {chain}")]
+    return place_of(deployment, chain, tx.safe, environment), []
+
+
+def viewed(place: Place | None, tx: SafeTx, unfolded: Unfolding) -> tuple[ChainView | None, IncidentError | None]:
+    """The chain's view of the transaction; or why it could not be had."""
+    if place is None:
+        return None, None
+    try:
+        return view_of(place, tx, unfolded), None
+    except (Unread, Refused) as problem:
+        return None, problem
+
+
+def view_of(place: Place, tx: SafeTx, unfolded: Unfolding) -> ChainView:
+    """One round: the Safe, the hash it computes, and the code at every address called; raises Unread."""
+    reads = {name: CallRead(tx.safe, signature) for name, signature in SAFE_READS.items()}
+    own = CallRead(tx.safe, HASH, (*tx.arguments, tx.nonce))
+    codes = {one: CodeRead(one) for one in dict.fromkeys([tx.to, *(made.call.to for made in unfolded.calls)])}
+    snapshot = place.reader.read([*reads.values(), own, *codes.values()])
+    values = {name: demand(f"the Safe's {name}", snapshot.value(read)) for name, read in reads.items()}
+    code = {one: cast(bytes, demand(f"the code at {one}", snapshot.value(read))) for one, read in codes.items()}
+    hashes: Mapping[Address, str | None] = {one: to_hex(keccak(data)) if data else None for one, data in code.items()}
+    contract_hash = cast(bytes, demand("the Safe's own transaction hash", snapshot.value(own)))
+    return ChainView(
+        Standing(cast(int, values["nonce"]), plain(values["version"], 40), hashes),
+        tuple(cast(Sequence[Address], values["owners"])),
+        cast(int, values["threshold"]),
+        to_hex(contract_hash),
+        snapshot.block.number,
+    )
+
+
+def because_unread(findings: Sequence[InspectionFinding], unread: IncidentError | None) -> list[InspectionFinding]:
+    """The findings, with the reason why the chain was not read where it was asked for."""
+    if unread is None:
+        return list(findings)
+    reason = warned("chain-not-read", f"the chain was asked for and could not be read: {plain(unread.message, 600)}")
+    return [reason if one.code == "chain-not-read" else one for one in findings]
+
+
+def hashed(tx: SafeTx, view: ChainView | None) -> tuple[SafeHashes | None, list[InspectionFinding]]:
+    """The hashes all parties agree on; or the dispute."""
+    try:
+        return agree(tx, contract_hash=view.contract_hash if view else None), []
+    except Refused as problem:
+        return None, [refused("hash-disputed", problem.message)] if "disputed" in problem.message else []
+
+
+def expectations(loaded: Loaded, expect: Loaded | None) -> list[Expected]:
+    """What the transaction is held against: its own proposal file, and the one that was named."""
+    files = [one for one in (loaded, expect) if one is not None and (one is expect or one.proposal is not None)]
+    return [expected_of(one) for one in files]
