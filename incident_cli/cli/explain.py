@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from incident_cli.runbook.keys import Key
 
 EXAMPLE = "Example: incident explain oracle_divergence"
-HEADINGS = {"verb": "verbs of a step", "kind": "kinds of check", "code": "error codes", "warning": "warnings of lint"}
+HEADINGS = {
+    "verb": "verbs of a step",
+    "kind": "kinds of check",
+    "code": "error codes",
+    "warning": "warnings of lint",
+    "inspection": "findings about a Safe transaction",
+}
 
 
 def explain(
@@ -22,8 +28,8 @@ def explain(
 ) -> None:
     """Explain an error code, a kind of check or a verb."""
     from incident_cli.cli.terminal import Printer, print_json
-    from incident_cli.runbook.explain import explain as explained
-    from incident_cli.runbook.explain import words
+    from incident_cli.flows.explaining import explain as explained
+    from incident_cli.flows.explaining import words
 
     if word is None:
         if as_json:
@@ -40,7 +46,7 @@ def explain(
 
 def show_words(printer: Printer) -> None:
     """Every word, by what it is."""
-    from incident_cli.runbook.explain import words
+    from incident_cli.flows.explaining import words
 
     for what, group in words().items():
         printer.line(HEADINGS[what], "bold")

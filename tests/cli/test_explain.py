@@ -9,7 +9,7 @@ import pytest
 from incident_cli.binding import fields_of
 from incident_cli.checks.registry import KINDS
 from incident_cli.errors import Misused
-from incident_cli.runbook.explain import explain, words
+from incident_cli.flows.explaining import explain, words
 from incident_cli.runbook.model import VERBS
 from tests.cli import test_help
 from tests.cli.command import run

@@ -1,0 +1,31 @@
+"""Every word that `incident explain` knows: those of the format, and the codes of inspections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from incident_cli.binding import did_you_mean
+from incident_cli.errors import Misused
+from incident_cli.runbook import explain as format_words
+from incident_cli.runbook.explain import Explanation
+from incident_cli.safe import explanations, rotation_inspection
+from incident_cli.text import plain
+
+INSPECTION = "inspection"
+FINDINGS: Mapping[str, str] = {**explanations.EXPLANATIONS, **rotation_inspection.EXPLANATIONS}
+
+
+def words() -> Mapping[str, tuple[str, ...]]:
+    """Every word that can be explained, by what it is."""
+    return {**format_words.words(), INSPECTION: tuple(sorted(FINDINGS))}
+
+
+def explain(word: str) -> Explanation:
+    """What a word means; raises Misused with the nearest one where there is no such word."""
+    if word in FINDINGS:
+        return Explanation(word, INSPECTION, FINDINGS[word])
+    every = [one for group in words().values() for one in group]
+    if word in every:
+        return format_words.explain(word)
+    message = f"there is nothing called {plain(word, 80)!r} to explain{did_you_mean(word, every)}"
+    raise Misused(message, "`incident explain` lists every word")
