@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from incident_cli import __version__
 from incident_cli.chain.execution import Execution, count_executions, execution_of, find_execution
@@ -20,6 +20,14 @@ from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.transaction import SafeTx
 
+if TYPE_CHECKING:
+    from incident_cli.evm import Address
+    from incident_cli.flows.multisig.place import Place
+    from incident_cli.flows.multisig.queueing import Queue
+    from incident_cli.flows.reading import Reader
+    from incident_cli.safe.service import TransactionService
+
+PLANNED = "planned"  # a plan that was only shown reserves nothing
 FILE_SCHEMA = "incident.proposal/v1"
 REOPENING_SCHEMA = "incident.reopening/v1"
 FILE_CAP = 4 * 1024 * 1024
@@ -42,6 +50,9 @@ class Delivery(Protocol):
     def keep_reopening(self, session: Session, step: ContainStep) -> None:
         """Keep the prepared way back of a containment where its people will find it."""
 
+    def queue(self, session: Session, safe: Address) -> Queue | None:
+        """What stands in the Safe's queue on the session's chain; None where there is no such thing. Raises Unread."""
+
 
 class Replaced(Exception):
     """Another transaction took the proposal's nonce: it can never execute."""
@@ -63,7 +74,7 @@ class FileDelivery:
         proposal = leg.proposal
         tx = SafeTx.from_json(proposal["safe_tx"])
         state = read_safe(session.reader, tx.safe)
-        if leg.find(Kind.EXPORTED) is None and state.nonce != tx.nonce:
+        if leg.find(Kind.EXPORTED) is None and state.nonce > tx.nonce:
             raise Replaced(f"the Safe {tx.safe} moved on to nonce {state.nonce} while {tx.nonce} was being confirmed")
         if state.nonce <= tx.nonce:
             self.export(session, leg)
@@ -97,6 +108,10 @@ class FileDelivery:
                 "its search of events is incomplete: resume with another node",
             )
 
+    def queue(self, session: Session, safe: Address) -> Queue | None:
+        """What other incidents on this machine have proposed; a queue elsewhere is not seen."""
+        return queue_here(session, safe, None)
+
     def export(self, session: Session, leg: Leg) -> None:
         """Write the file and record it; a file that is there already must still hold this transaction."""
         name = f"{leg.proposal['safe_tx_hash']}.json"
@@ -126,6 +141,33 @@ class FileDelivery:
             "signatures",
             f"owners sign {self.directory / (proposal['safe_tx_hash'] + '.json')}",
         )
+
+
+def queue_here(session: Session, safe: Address, service: TransactionService | None) -> Queue | None:
+    """The queue by service and by the open incidents on this machine, this incident's own earlier steps among them.
+
+    None where there is neither a service nor such an incident.
+    """
+    from incident_cli.flows.multisig.queueing import queue_of
+    from incident_cli.flows.multisig.reservations import Reserved, reserved_here
+
+    reader = session.reader.on(session.reader.chain)  # one of its own: it is read beside the plan
+    place = place_here(session, safe, reader)
+    found = reserved_here(session.recorder.directory.parent, reader.chain_id, safe, 0)
+    left = tuple(one for one in found.reservations if one.stage != PLANNED)
+    if service is None and not left and not found.unread:
+        return None
+    return queue_of(place, service, Reserved(left, found.unread))
+
+
+def place_here(session: Session, safe: Address, reader: Reader) -> Place:
+    """Where a Safe of the session's chain stands."""
+    from incident_cli.flows.multisig.place import Place, safes_of
+
+    deployment = session.bound.deployment
+    names = (name for name, chain, one in safes_of(deployment) if (chain, one) == (reader.chain, safe))
+    entry = deployment.services.get(reader.chain)
+    return Place(deployment, reader.chain, reader.chain_id, safe, tuple(dict.fromkeys(names)), reader, entry)
 
 
 def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | None:

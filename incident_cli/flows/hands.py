@@ -41,6 +41,9 @@ class RehearsedHands:
         safe, safe_tx_hash = Address(leg.proposal["safe_tx"]["safe"]), leg.proposal["safe_tx_hash"]
         return execution_of(session.reader.endpoint, session.reader.chain, safe, safe_tx_hash, hash_)
 
+    def queue(self, session: Session, safe: Address) -> None:
+        """None: nobody else proposes here."""
+
     def pause(self, session: Session) -> None:
         """Nothing: these hands keep nobody waiting."""
 

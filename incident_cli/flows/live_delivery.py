@@ -12,12 +12,12 @@ from incident_cli.chain.execution import Execution, execution_of, find_execution
 from incident_cli.errors import IncidentError, Refused, Waiting
 from incident_cli.evm import Address, checksummed, hex_bytes, keccak, to_hex
 from incident_cli.flows.clock import Clock
-from incident_cli.flows.delivery import FileDelivery, Replaced
+from incident_cli.flows.delivery import FileDelivery, Replaced, place_here, queue_here
 from incident_cli.flows.following import SIGNATURES
 from incident_cli.flows.handing_over import Keys, Outlet, hand_over
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.multisig.executing import Road, execute
-from incident_cli.flows.multisig.place import Place, safes_of
+from incident_cli.flows.multisig.place import Place
 from incident_cli.flows.multisig.readiness import Readiness, readiness
 from incident_cli.flows.multisig.standing import Standing, Waiter, stand
 from incident_cli.flows.session import Session
@@ -28,6 +28,7 @@ from incident_cli.safe.transaction import SafeTx
 
 if TYPE_CHECKING:
     from incident_cli.flows.connecting import Services
+    from incident_cli.flows.multisig.queueing import Queue
 
 POLL_SECONDS = 5.0  # the hosted service allows five requests a second; one look takes at most three
 STRANGER = checksummed(b"\xde\xad".rjust(20, b"\0"))  # sends nothing: whoever has no broadcaster asks as somebody else
@@ -57,7 +58,8 @@ class LiveDelivery:
 
     def deliver(self, session: Session, leg: Leg) -> Execution:
         """The evidence once the chain has it; until then everything that can be done here is done, then Waiting."""
-        tx, place = SafeTx.from_json(leg.proposal["safe_tx"]), self.place(session, leg)
+        tx = SafeTx.from_json(leg.proposal["safe_tx"])
+        place = place_here(session, tx.safe, session.reader)
         intents = [hex_bytes(one.data["raw"]) for one in every(leg.events, Kind.SUBMIT_INTENDED)]
         standing = self.look(session, leg, place, tx)
         if standing.fate == "displaced":
@@ -72,20 +74,9 @@ class LiveDelivery:
         self.tell(session, leg, standing)
         return self.executed(session, leg_of(session, leg.step, leg.name), place, standing, intents)
 
-    def place(self, session: Session, leg: Leg) -> Place:
-        """Where the Safe of a leg stands."""
-        deployment, reader = session.bound.deployment, session.reader
-        safe = Address(leg.proposal["safe_tx"]["safe"])
-        names = tuple(name for name, chain, one in safes_of(deployment) if (chain, one) == (reader.chain, safe))
-        return Place(
-            deployment,
-            reader.chain,
-            reader.chain_id,
-            safe,
-            tuple(dict.fromkeys(names)),
-            reader,
-            deployment.services.get(reader.chain),
-        )
+    def queue(self, session: Session, safe: Address) -> Queue | None:
+        """What stands in the service, and what other incidents on this machine have proposed."""
+        return queue_here(session, safe, self.services(session.reader.chain))
 
     def look(self, session: Session, leg: Leg, place: Place, tx: SafeTx) -> Standing:
         """How it stands by chain, service and the files beside it."""

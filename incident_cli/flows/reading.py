@@ -47,8 +47,9 @@ class Reader:
 
     def on(self, chain: str) -> Reader:
         """The same chains with another of them as the incident's own."""
-        others = {name: nodes for name, nodes in {**self.others, self.chain: self.nodes}.items() if name != chain}
-        return Reader(self.others[chain], chain, self.others[chain].chain_id, others=others)
+        every = {**self.others, self.chain: self.nodes}
+        nodes = every.pop(chain)
+        return Reader(nodes, chain, nodes.chain_id, others=every)
 
     @contextmanager
     def judgement(self) -> Iterator[None]:

@@ -50,6 +50,9 @@ class SeriesHands:
     labels: dict[str, list[str]] = field(default_factory=dict)
     follows: bool = False
 
+    def queue(self, session: Session, safe: Address) -> None:
+        """None: nobody else proposes here."""
+
     def pause(self, session: Session) -> None:
         """Nothing: these hands keep nobody waiting."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import Block
 from incident_cli.flows.multisig.proposing import pending_of
-from incident_cli.flows.multisig.queued import Queued
+from incident_cli.flows.multisig.queued import Describe, Queued
 from incident_cli.flows.multisig.reservations import Reservation, Reserved
 from incident_cli.flows.multisig.standing import read_chain_side
 
@@ -67,6 +67,7 @@ class Queue:
     at: tuple[AtNonce, ...]
     unread: tuple[str, ...] = ()
     service_problem: str = ""
+    version: str = ""
 
     @property
     def gaps(self) -> tuple[int, ...]:
@@ -102,14 +103,19 @@ class NonceChoice:
         return f"nonce {self.nonce}: next to execute, displaces nothing"
 
 
-def queue_of(place: Place, service: TransactionService | None, reserved: Reserved = NONE_RESERVED) -> Queue:
+def queue_of(
+    place: Place,
+    service: TransactionService | None,
+    reserved: Reserved = NONE_RESERVED,
+    words: Describe | None = None,
+) -> Queue:
     """The queue from the Safe's nonce on; raises Unread where the chain cannot be read."""
     chain, _ = read_chain_side(place)
     pending: tuple[Queued, ...] = ()
     problem = "no service is named in the deployment" if service is None else ""
     if service is not None:
         try:
-            pending = pending_of(place, service, chain.nonce, chain.version)
+            pending = pending_of(place, service, chain.nonce, chain.version, words)
         except (Unread, Refused) as failure:
             problem = failure.message
     own = [one for one in reserved.reservations if one.nonce >= chain.nonce]
@@ -122,14 +128,17 @@ def queue_of(place: Place, service: TransactionService | None, reserved: Reserve
         )
         for nonce in nonces
     )
-    return Queue(chain.nonce, chain.threshold, chain.block, at, reserved.unread, problem)
+    return Queue(chain.nonce, chain.threshold, chain.block, at, reserved.unread, problem, chain.version)
 
 
 def nonce_choices(
-    place: Place, service: TransactionService | None, reserved: Reserved = NONE_RESERVED
+    place: Place,
+    service: TransactionService | None,
+    reserved: Reserved = NONE_RESERVED,
+    words: Describe | None = None,
 ) -> tuple[NonceChoice, ...]:
     """The nonces a new transaction may take; the first is the on-chain nonce, which executes at once."""
-    return choices_of(queue_of(place, service, reserved))
+    return choices_of(queue_of(place, service, reserved, words))
 
 
 def choices_of(queue: Queue) -> tuple[NonceChoice, ...]:

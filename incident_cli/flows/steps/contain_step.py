@@ -20,6 +20,7 @@ from incident_cli.flows.aiming import (
     wanted_of,
 )
 from incident_cli.flows.carry_out import Draft, carry_out
+from incident_cli.flows.choosing import chosen_nonce, reading_queue
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.following import followed
@@ -202,6 +203,7 @@ def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | 
     `salt` executes the operations that were scheduled under it, and nothing else.
     """
     before = bound_values(session, step)
+    queue = reading_queue(session, session.bound.slots[step.contain.by].addresses["safe"])
     still_firing(session, step)
     require_compared(session, step, before)
     bound, planned = bound_values(session, step), pulls(session, step)
@@ -212,6 +214,7 @@ def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | 
     if not wanted:
         raise Waiting("every call is satisfied on chain by now; nothing was proposed", "operator")
     aim = wanted_of(session, step, wanted, salt)
+    aim = replace(aim, nonce=chosen_nonce(session, step, aim.safe, [one.call for one in aim.calls], queue))
     proposal = prepare(session, step, aim)
     irreversible = any(one.undo is None for one in wanted)
     phrase = phrase_of(session, step, wanted)
