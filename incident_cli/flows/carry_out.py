@@ -13,6 +13,7 @@ from incident_cli.evm import Block, CallRead, Missing, Snapshot
 from incident_cli.flows.comparing import compare_execution
 from incident_cli.flows.delivery import check_evidence, has_failed
 from incident_cli.flows.desk import Card, Prompt
+from incident_cli.flows.finality import require_final
 from incident_cli.flows.following import followed
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.moments import lapse_words
@@ -66,13 +67,16 @@ def advance(session: Session, step: Step, name: str, draft: Callable[[], Draft])
     if not (leg.is_confirmed and leg.is_handed_over):
         propose(session, leg, draft)
         leg = leg_of(session, step, name)
-    if leg.find(Kind.EXECUTED) is None:
+    if leg.executed is None:
         with session.screen.working("waiting for the execution"):
             evidence = session.delivery.deliver(session, leg)
         execute(session, leg_of(session, step, name), evidence)
         leg = leg_of(session, step, name)
     proven = leg.find(Kind.PROVEN)
-    return block_from_json(proven.data["proof_block"]) if proven else prove_leg(session, leg)
+    if proven:
+        return block_from_json(proven.data["proof_block"])
+    require_final(session, leg)
+    return prove_leg(session, leg)
 
 
 def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
@@ -248,8 +252,7 @@ def due_at(leg: Leg, proven: Block) -> int | None:
 
 def executed_at(leg: Leg) -> Block | None:
     """The block of the execution: what the calls did is judged there, whatever others did since."""
-    executed = leg.find(Kind.EXECUTED)
-    return executed.block if executed else None
+    return leg.executed.block if leg.executed else None
 
 
 def leave_if_asked(session: Session, step: Step, earlier: Sequence[Event], problem: NotProven) -> None:

@@ -85,7 +85,8 @@ class FileDelivery:
         if sent is None:
             self.require_others(session, leg, state.nonce - tx.nonce)
             raise Replaced(f"another transaction took nonce {tx.nonce} of the Safe {tx.safe}")
-        if leg.find(Kind.SUBMITTED) is None:
+        known = leg.find(Kind.SUBMITTED)
+        if known is None or known.data["transaction_hash"] != sent:
             leg.record(session, Kind.SUBMITTED, transaction_hash=sent, by="others")
         return execution_of(endpoint, chain, tx.safe, hash_, sent)
 

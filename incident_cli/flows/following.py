@@ -9,7 +9,8 @@ from incident_cli.errors import Waiting
 from incident_cli.flows.session import Session
 
 Done = TypeVar("Done")
-SIGNATURES = "signatures"
+SIGNATURES, FINALITY = "signatures", "finality"
+BLOCK_SECONDS = 12
 
 
 def followed(session: Session, legs: Mapping[str, Callable[[], Done]]) -> dict[str, Done]:
@@ -27,14 +28,23 @@ def followed(session: Session, legs: Mapping[str, Callable[[], Done]]) -> dict[s
             try:
                 done[chain] = leg()
             except Waiting as problem:
-                if problem.waiting_for != SIGNATURES:
+                if problem.waiting_for not in (SIGNATURES, FINALITY):
                     raise
                 waits.append(problem)
         if not waits:
             return done
-        if not session.delivery.follows:
-            raise together(waits, len(done), len(legs))
+        bide(session, waits, len(done), len(legs))
+
+
+def bide(session: Session, waits: Sequence[Waiting], done: int, legs: int) -> None:
+    """Let some time pass: blocks pass by themselves, owners are waited for where the delivery follows; else raise."""
+    if all(one.waiting_for == FINALITY for one in waits):
+        with session.screen.working("; ".join(one.message for one in waits)):
+            session.pace.wait(BLOCK_SECONDS)
+    elif session.delivery.follows:
         session.delivery.pause(session)
+    else:
+        raise together([one for one in waits if one.waiting_for == SIGNATURES], done, legs)
 
 
 def together(waits: Sequence[Waiting], done: int, legs: int) -> Waiting:

@@ -43,6 +43,13 @@ class Leg:
         return self.find(Kind.EXPORTED) is not None or self.find(Kind.SIGNED) is not None
 
     @property
+    def executed(self) -> Event | None:
+        """The event of its execution, unless a reorganisation took it back."""
+        found, failed = self.find(Kind.EXECUTED), self.find(Kind.FAILED)
+        is_revoked = found and failed and failed.seq > found.seq and failed.data.get("revoked")
+        return None if is_revoked else found
+
+    @property
     def proposal(self) -> dict[str, Any]:
         """The planned proposal as it was recorded."""
         return dict(self.plan.data["proposal"])

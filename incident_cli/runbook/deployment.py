@@ -17,9 +17,10 @@ from incident_cli.evm import Address
 from incident_cli.levers.authority import Grant
 from incident_cli.runbook.kinds import MARKET
 from incident_cli.runbook.model import Dotted, Duration, Severity, Slug, Words
-from incident_cli.units import Token
+from incident_cli.units import Token, parse_span
 
 SCHEMA = "incident-deployment/v1"
+MOST_DEPTH = 1_000  # blocks; more is hours on most chains
 ENVIRONMENT_NAME = matching("variable", re.compile(r"[A-Z][A-Z0-9_]{0,79}"), "a variable is named like INCIDENT_RPC_1A")
 TOKEN_SYMBOL = matching("token", re.compile(r"[A-Za-z][A-Za-z0-9.+-]{0,15}"), "a token is named like USDC")
 Name = Annotated[str, IDENTIFIER]
@@ -57,7 +58,16 @@ def parse_zone(text: str) -> str:
     return text
 
 
+def parse_depth(text: str) -> int:
+    """A number of blocks, such as `12 blocks`."""
+    span = parse_span(text)
+    if span.seconds or span.blocks > MOST_DEPTH:
+        raise ValueError(f"finality is a number of blocks up to {MOST_DEPTH}, such as 12 blocks")
+    return span.blocks
+
+
 URL = Kind("url", parse_url)
+DEPTH = Kind("depth", parse_depth)
 ZONE = Kind("time zone", parse_zone)
 BENCHMARK_URL = Kind("url", parse_benchmark_url)
 POINTER = Kind("pointer", parse_pointer)
@@ -77,11 +87,13 @@ class RpcSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """A chain: its id, its nodes in order of preference, and how many must agree."""
+    """A chain: its id, its nodes in order of preference, how many must agree, and how many blocks must lie on an
+    execution before it counts."""
 
     id: Integer
     rpc: tuple[RpcSource, ...]
     quorum: Integer = 1
+    finality: Annotated[int, DEPTH] = 0
 
     def __post_init__(self) -> None:
         if not self.rpc:

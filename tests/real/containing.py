@@ -133,6 +133,7 @@ class Site:
     screen: RecordingScreen = field(default_factory=RecordingScreen)
     extra: str = ""
     slots: str = ""
+    finality: int = 0
 
     @property
     def anvil(self) -> Anvil:
@@ -158,7 +159,7 @@ class Site:
         at = f'venue: "{self.market}", other: "{self.other}", safe: "{self.council.address}"'
         return f"""schema: incident-deployment/v1
 name: test
-chains: {{local: {{id: {self.anvil.chain_id}, rpc: [{{url: "{self.anvil.url}"}}]}}}}
+chains: {{local: {{id: {self.anvil.chain_id}, finality: {self.finality} blocks, rpc: [{{url: "{self.anvil.url}"}}]}}}}
 slots:
   exchange: {{chain: local, protocol: guarded-market, addresses: {{{at}}}}}
   council: {{chain: local, protocol: safe, addresses: {{safe: "{self.council.address}"}}}}

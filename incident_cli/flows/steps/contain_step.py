@@ -40,7 +40,7 @@ from incident_cli.flows.scheduling import (
 )
 from incident_cli.flows.session import GoBack, Session
 from incident_cli.flows.steps.ended import Ended
-from incident_cli.incident.events import Event, Kind, Outcome
+from incident_cli.incident.events import Event, Outcome
 from incident_cli.levers.delay import DONE_TIMESTAMP
 from incident_cli.levers.expectation import Expectation
 from incident_cli.levers.lever import Plan
@@ -124,8 +124,8 @@ def require_standing(session: Session, step: ContainStep) -> None:
     """What the step's executed proposals brought about must still stand at the head, where the step itself says
     contained or took its time: others may have reversed it since. Raises NotProven, Waiting or Replaced."""
     legs = [leg_of(session, step, name) for name in (SCHEDULE_LEG, LEG)]
-    done = [one for one in legs if one.find(Kind.EXECUTED) and one.plan.data.get("levers")]
-    if step.marks != "contained" and len([one for one in legs if one.find(Kind.EXECUTED)]) < 2:
+    done = [one for one in legs if one.executed and one.plan.data.get("levers")]
+    if step.marks != "contained" and len([one for one in legs if one.executed]) < 2:
         return
     try:
         prove(session, [Expectation.from_json(one) for leg in done for one in leg.proposal["expect"]])
