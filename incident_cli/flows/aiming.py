@@ -113,7 +113,7 @@ def events_of(session: Session, step: ContainStep) -> list[Event]:
 def objections(session: Session, step: ContainStep, plans: Sequence[Plan]) -> Iterator[Objection]:
     """A call that was made, or is out for signatures, too short a time before; or where that cannot be known."""
     head = session.reader.head
-    past = PastPulls(session.recorder.directory, session.recorder.mode)
+    past = PastPulls(session.recorder.directory, session.recorder.mode, session.events)
     for one in plans:
         grant = grant_of(session.bound, step, one)
         if grant is None or not grant.cooldown or head is None:
