@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from incident_cli.errors import Misused, NotProven, Refused
 from incident_cli.evm import ZERO, Address
 from incident_cli.flows.multisig.authority import Role
-from incident_cli.flows.multisig.queued import Queued, is_rejection, queued_of
+from incident_cli.flows.multisig.queued import Describe, Queued, is_rejection, queued_of
 from incident_cli.safe.batch import BatchError, InnerCall, decode_batch
 from incident_cli.safe.contracts import MULTISEND_CODE_HASHES
 from incident_cli.safe.hashes import SafeHashes, hash_transaction
@@ -27,6 +27,7 @@ ORIGIN_DIGITS = 32  # of each hash: 128 bits identify it, and two whole ones wit
 MOST_ORIGIN = 200
 HASH = re.compile(r"(?:0x)?([0-9a-f]{32})[0-9a-f]*", re.ASCII)
 ORIGIN = re.compile(r'\{"i":"([0-9a-f]{32})","h":"([0-9a-f]{32})"\}', re.ASCII)
+WITHOUT_INCIDENT = "incident safe propose"  # where it comes from no incident of this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,11 @@ def joinable(found: SafeTx, tx: SafeTx) -> bool:
     return paying == (0, 0, 0, ZERO, ZERO) and found.version == tx.version and same_calls(found, tx)
 
 
-def pending_of(place: Place, service: TransactionService, nonce: int, version: str) -> tuple[Queued, ...]:
+def pending_of(
+    place: Place, service: TransactionService, nonce: int, version: str, words: Describe | None = None
+) -> tuple[Queued, ...]:
     """What is pending from a nonce on, rebuilt and hashed again."""
-    return tuple(queued_of(one, place.chain_id, version) for one in service.pending(place.safe, nonce))
+    return tuple(queued_of(one, place.chain_id, version, words) for one in service.pending(place.safe, nonce))
 
 
 def join(place: Place, service: TransactionService, tx: SafeTx, nonce_on_chain: int) -> Queued | None:
@@ -119,8 +122,22 @@ def post(
         raise Misused(f"the origin has {len(origin)} characters, a service takes {MOST_ORIGIN}")
     signature = signed_by(signer, safe_tx_typed_data(tx))
     delegate = role.kind == "delegate"
-    service.propose(tx, hashes.safe_tx_hash, signer.address, signature, origin, delegate=delegate)
-    return read_back(service, tx, hashes.safe_tx_hash, "posted")
+    return post_signature(service, tx, hashes.safe_tx_hash, signer.address, signature, origin, delegate=delegate)
+
+
+def post_signature(
+    service: TransactionService,
+    tx: SafeTx,
+    safe_tx_hash: str,
+    sender: Address,
+    signature: bytes,
+    origin: str,
+    *,
+    delegate: bool,
+) -> Posted:
+    """Hand over a transaction with a signature made before (the very same bytes, also after an interruption)."""
+    service.propose(tx, safe_tx_hash, sender, signature, origin, delegate=delegate)
+    return read_back(service, tx, safe_tx_hash, "posted")
 
 
 def post_unsigned(service: TransactionService, tx: SafeTx, hashes: SafeHashes, owner: Address, origin: str) -> Posted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,13 @@ from incident_cli.safe.batch import InnerCall
 from incident_cli.safe.contracts import CONTROL_FUNCTIONS
 from incident_cli.safe.transaction import CALL, SafeTx
 from incident_cli.safe.unfolding import unfold
+from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from incident_cli.safe.service_records import ServiceTransaction
+
+Describe = Callable[[SafeTx], str]
+LABEL_LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,13 @@ class Queued:
         }
 
 
-def queued_of(one: ServiceTransaction, chain_id: int, version: str) -> Queued:
-    """A transaction of the service's list; its confirmations are as claimed, not judged."""
+def queued_of(one: ServiceTransaction, chain_id: int, version: str, words: Describe | None = None) -> Queued:
+    """A transaction of the service's list; its confirmations are as claimed, not judged. `words` says what it does."""
     owners = tuple(confirmation.owner for confirmation in one.confirmations)
     try:
-        tx: SafeTx | None = one.safe_tx(chain_id, version)
-        label = describe(one.safe_tx(chain_id, version))
+        rebuilt = one.safe_tx(chain_id, version)
+        tx: SafeTx | None = rebuilt
+        label = plain((words or describe)(rebuilt), LABEL_LIMIT)
     except IncidentError as problem:
         tx, label = None, f"NOT what it claims to be: {problem.message}"
     return Queued(one.nonce, one.safe_tx_hash, label, owners, one.proposer or "", one.trusted, tx)

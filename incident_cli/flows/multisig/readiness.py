@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from incident_cli.chain.simulate import Simulation, simulate_execution
-from incident_cli.evm import Address
+from incident_cli.evm import Address, checksummed
 from incident_cli.flows.multisig.collecting import Collected, collect
 from incident_cli.flows.multisig.standing import Standing
 from incident_cli.safe.execution_data import execution_data
 from incident_cli.safe.transaction import SafeTx
+
+ANYBODY = checksummed(b"\xde\xad".rjust(20, b"\0"))  # sends nothing: stands for whoever may send
+
 
 if TYPE_CHECKING:
     from incident_cli.flows.multisig.place import Place

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from incident_cli.errors import Refused
+from incident_cli.flows.multisig.queued import Describe
 from incident_cli.flows.multisig.queueing import AtNonce, Queue, queue_of
 from incident_cli.flows.multisig.reservations import Reserved
 from incident_cli.flows.multisig.standing import read_chain_side, read_safe_side
@@ -39,10 +40,15 @@ class Rejection:
 
 
 def reject(
-    place: Place, service: TransactionService | None, nonce: int, reserved: Reserved, target: str = ""
+    place: Place,
+    service: TransactionService | None,
+    nonce: int,
+    reserved: Reserved,
+    target: str = "",
+    words: Describe | None = None,
 ) -> Rejection:
     """The rejection of a nonce; raises Refused where that nonce is spent, Unread where the chain cannot be read."""
-    queue = queue_of(place, service, reserved)
+    queue = queue_of(place, service, reserved, words)
     if nonce < queue.nonce:
         raise Refused(
             f"nonce {nonce} is spent: the Safe {place.safe} is at {queue.nonce}",

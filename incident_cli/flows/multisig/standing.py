@@ -24,7 +24,7 @@ from incident_cli.flows.multisig.confirmation import (
     reads_of,
 )
 from incident_cli.flows.multisig.fate import Fate, Settled, settle
-from incident_cli.flows.multisig.queued import Queued, queued_of
+from incident_cli.flows.multisig.queued import Describe, Queued, queued_of
 from incident_cli.flows.proposal import SAFE_READS, TRANSACTION_HASH
 from incident_cli.safe.second_opinion import agree_with_contract
 from incident_cli.safe.transaction import SafeTx
@@ -151,12 +151,14 @@ def stand(
     service: TransactionService | None = None,
     signatures: Mapping[Address, bytes] = NO_SIGNATURES,
     since: int | None = None,
+    words: Describe | None = None,
 ) -> Standing:
     """How a transaction of this place stands; raises Unread where the chain cannot be read, Refused where the Safe
     itself hashes it otherwise.
 
     `signatures` are those of files by owner, 65 bytes each (a contract's as it stands alone). `since` is a block
     before which it cannot have been executed: where it is known, an execution is looked for from there on.
+    `words` says what other transactions do.
     """
     chain, safe_tx_hash = read_safe_side(place, tx)
     desk = ask_service(service, tx, safe_tx_hash, chain.nonce)
@@ -164,7 +166,7 @@ def stand(
     seen = place.reader.read_at(reads_of(tx, chain.owners, given), chain.block)
     confirmations, invalid = judged(tx, chain.owners, given, seen)
     settled = settle_of(place, tx, safe_tx_hash, chain, desk, since)
-    others = [queued_of(one, place.chain_id, chain.version) for one in desk.pending]
+    others = [queued_of(one, place.chain_id, chain.version, words) for one in desk.pending]
     return Standing(
         tx,
         safe_tx_hash,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from incident_cli.errors import Misused, Refused
 from incident_cli.flows.connecting import Environment, Services, services_of
-from incident_cli.flows.multisig.loading import load_transaction
+from incident_cli.flows.multisig.aids import Aids, aids_of
+from incident_cli.flows.multisig.loading import Loaded, load_transaction
 from incident_cli.flows.multisig.place import Place, place_of, place_of_slot, place_of_transaction, safes_of
 from incident_cli.flows.multisig.standing import read_chain_side
-from incident_cli.runbook.deployment import Deployment, load_deployment
+from incident_cli.runbook.deployment import Deployment
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.text import plain
@@ -22,22 +23,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from incident_cli.safe.service import TransactionService
-    from incident_cli.safe.service_records import ServiceTransaction
 
+SERVICE = "the transaction service"
 HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One transaction taken up. `proposal` is the proposal file it came in, where it came in one; `record` what the
-    service holds of it, where that was asked."""
+    """One transaction taken up, as it was loaded; `service` is that of its chain, where the deployment names one."""
 
     place: Place
-    tx: SafeTx
+    loaded: Loaded
     service: TransactionService | None
-    source: str
-    proposal: Mapping[str, Any] | None = None
-    record: ServiceTransaction | None = None
+
+    @property
+    def tx(self) -> SafeTx:
+        """The transaction."""
+        return self.loaded.tx
+
+    @property
+    def proposal(self) -> Mapping[str, Any] | None:
+        """The proposal file it came in, where it came in one."""
+        return self.loaded.proposal
 
     @property
     def safe_tx_hash(self) -> str:
@@ -59,6 +66,7 @@ class Counter:
     deployment: Deployment
     environment: Environment
     services: Services
+    aids: Aids
 
     def matter(self, target: str, stdin: BinaryIO | None = None) -> Matter:
         """The transaction of a file (`-`: stdin), or of a safe_tx_hash that a service of the deployment knows.
@@ -69,7 +77,7 @@ class Counter:
             return self.known_to_service(target.lower())
         loaded = load_transaction(target, stdin)
         place = place_of_transaction(self.deployment, loaded.tx, self.environment)
-        return Matter(place, loaded.tx, self.services(place.chain), loaded.source, loaded.proposal)
+        return Matter(place, loaded, self.services(place.chain))
 
     def known_to_service(self, safe_tx_hash: str) -> Matter:
         """The transaction that a service holds, rebuilt from its fields and hashed here."""
@@ -85,7 +93,7 @@ class Counter:
                 place = self.place_named(chain, record.safe)
                 version = read_chain_side(place)[0].version
                 tx = record.safe_tx(place.chain_id, version)
-                return Matter(place, tx, service, "the transaction service", None, record)
+                return Matter(place, Loaded(tx, None, SERVICE, tx.to_json()), service)
         raise Refused(
             f"no transaction service of {self.deployment.name} knows {safe_tx_hash}",
             "look whether it was posted to another service, or name its file",
@@ -117,6 +125,7 @@ class Counter:
 
 
 def counter_of(path: Path, environment: Environment, sleep: Callable[[float], None]) -> Counter:
-    """The counter of a deployment file; raises WrongFile with every problem of it."""
-    deployment, _ = load_deployment(path)
-    return Counter(deployment, environment, services_of(deployment, environment, sleep))
+    """The counter of a deployment file, with the protocols that its slots name; raises WrongFile with every problem."""
+    aids = aids_of(path, (), (), None, None)
+    assert aids.deployment is not None, "a deployment was named"
+    return Counter(aids.deployment, environment, services_of(aids.deployment, environment, sleep), aids)

@@ -1,0 +1,29 @@
+"""What a transaction of a Safe does, in the words of the deployment: its levers, its names, the calls it knows."""
+
+from __future__ import annotations
+
+from incident_cli.flows.multisig.decoding import decode_call
+from incident_cli.flows.multisig.functions import Functions, add_levers
+from incident_cli.flows.multisig.naming import names_of
+from incident_cli.flows.multisig.place import Place
+from incident_cli.flows.multisig.queued import Describe
+from incident_cli.protocols.catalog import Catalog
+from incident_cli.safe.inspect import is_rejection
+from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.unfolding import unfold
+
+
+def describer(place: Place, catalog: Catalog | None) -> Describe:
+    """Says what a transaction of this place does, each call in a sentence; what cannot be read is said too."""
+    functions = Functions(chain_id=place.chain_id)
+    if catalog is not None:
+        add_levers(functions, place.deployment, place.chain, catalog)
+    names = names_of(place.deployment, place.chain, place.safe)
+
+    def describe(tx: SafeTx) -> str:
+        if is_rejection(tx):
+            return f"Rejection: the empty call that uses up nonce {tx.nonce}."
+        found = unfold(tx)
+        return " ".join([*(decode_call(one, tx, functions, names).plain for one in found.calls), *found.problems])
+
+    return describe
