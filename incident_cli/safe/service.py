@@ -164,7 +164,10 @@ class TransactionService:
 
     def delegates(self, safe: Address) -> tuple[ServiceDelegate, ...]:
         """Who may propose in a Safe, and for whom."""
-        return tuple(self._all(f"/api/v2/delegates/?safe={safe}", parse_delegate, delegate_key))
+        listed = self._all(f"/api/v2/delegates/?safe={safe}", parse_delegate, delegate_key)
+        if any(one.safe not in (safe, None) for one in listed):
+            raise Unread(f"{self.name} lists delegates of another Safe than {safe}", self._road.look_at_url)
+        return tuple(listed)
 
     def add_delegate(
         self,

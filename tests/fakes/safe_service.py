@@ -68,6 +68,7 @@ class SafeService:
         self.delegates: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.requests: list[tuple[str, str]] = []  # method, site
+        self.bodies: dict[str, list[bytes]] = {}  # what was sent, by site
         self.faults = Faults()
         self._created, self._lock, self._port = 0, threading.Lock(), 0
         self._open()
@@ -343,6 +344,7 @@ def handler_of(service: SafeService) -> type[BaseHTTPRequestHandler]:
             site = site_of(self.command, target.path, target.query)
             service.paths.append(target.path)
             service.requests.append((self.command, site))
+            service.bodies.setdefault(site, []).append(raw)
             fault = service.faults.due(site)
             reply = (
                 None

@@ -79,6 +79,16 @@ def other_value(record: dict[str, Any]) -> None:
     record["value"] = "1"
 
 
+def endless(found: Any) -> Any:
+    """A list that has always one page more, elsewhere."""
+    return {**found, "count": 10**6, "next": "https://elsewhere.example/"} if "results" in found else found
+
+
+def growing(found: Any) -> Any:
+    """A list that holds fewer entries than it says."""
+    return {**found, "count": found["count"] + 1} if "results" in found else found
+
+
 def not_strict(record: dict[str, Any]) -> None:
     """An address without its checksum."""
     for name in ("to", "delegate"):
@@ -105,10 +115,11 @@ FAULTS = {
         Fault("html 502 after", page=Reply(502, PAGE, HTML)),
         Fault("throttled", before=True, page=Reply(429, b"{}", {"x-ratelimit-reset": "2"})),
         Fault("throttled long", before=True, page=Reply(429, b"{}", {"retry-after": "3600"})),
+        Fault("throttled until", before=True, page=Reply(429, b"{}", {"x-ratelimit-reset": "2000000000"})),
         Fault("wrong key", before=True, page=Reply(401, b'{"detail": "Invalid token."}')),
         Fault("refused 422", before=True, page=Reply(422, b'{"nonFieldErrors": ["not\\u001b[2J now"]}')),
         Fault("banned 451", before=True, page=Reply(451, b"{}")),
-        Fault("half a json", change=None, manner="half"),
+        Fault("half a json", manner="half"),
         Fault("huge", manner="huge"),
         Fault("nested", page=Reply(200, b"[" * 50_000)),
         Fault("wrong hash", change=each(other_hash)),
@@ -116,6 +127,8 @@ FAULTS = {
         Fault("another safe", change=each(other_safe)),
         Fault("wrong signature", change=each(wrong_signature)),
         Fault("no checksum", change=each(not_strict)),
+        Fault("endless list", change=endless),
+        Fault("growing list", change=growing),
     )
 }
 
@@ -125,12 +138,12 @@ class Faults:
 
     def __init__(self) -> None:
         self.closing = threading.Event()
-        self._armed: list[tuple[str, Fault]] = []
+        self._armed: list[tuple[str, Fault | None]] = []
         self._refuse_at: int | None = None
 
-    def arm(self, site: str, fault: str, times: int = 1) -> None:
-        """Spoil the next so many requests at a site (`*` is every site)."""
-        self._armed += [(site, FAULTS[fault])] * times
+    def arm(self, site: str, fault: str, times: int = 1, skip: int = 0) -> None:
+        """Spoil so many requests at a site (`*` is every site), after the first few of it that are skipped."""
+        self._armed += [(site, None)] * skip + [(site, FAULTS[fault])] * times
 
     def refuse_after(self, requests: int) -> None:
         """Answer so many requests in all, and be gone when the next one comes."""
@@ -193,6 +206,8 @@ def send(handler: BaseHTTPRequestHandler, reply: Reply, length: int | None = Non
     for name, text in reply.headers.items():
         handler.send_header(name, text)
     handler.send_header("content-length", str(len(reply.body) if length is None else length))
+    if handler.close_connection:
+        handler.send_header("connection", "close")
     handler.end_headers()
     handler.wfile.write(reply.body)
 
