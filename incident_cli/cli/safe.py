@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from incident_cli.cli import safe_hash, safe_inspect, safe_rotate
+from incident_cli.cli import safe_card, safe_files, safe_hash, safe_inspect, safe_rotate, safe_sign
 
 EXAMPLE = "Example: incident safe inspect proposal.json --deployment production.yaml"
 app = typer.Typer(
@@ -17,3 +17,8 @@ app = typer.Typer(
 app.command("hash", epilog=safe_hash.EXAMPLE, short_help=safe_hash.SHORT)(safe_hash.hash_)
 app.command("inspect", epilog=safe_inspect.EXAMPLE, short_help=safe_inspect.SHORT)(safe_inspect.inspect)
 app.command("rotate", epilog=safe_rotate.EXAMPLE, short_help=safe_rotate.SHORT)(safe_rotate.rotate)
+app.command("sign", epilog=safe_sign.EXAMPLE, short_help=safe_sign.SHORT)(safe_sign.sign)
+app.command("merge", epilog=safe_files.MERGE_EXAMPLE, short_help=safe_files.MERGE_SHORT)(safe_files.merge)
+app.command("export", epilog=safe_files.EXPORT_EXAMPLE, short_help=safe_files.EXPORT_SHORT)(safe_files.export)
+app.command("import", epilog=safe_files.IMPORT_EXAMPLE, short_help=safe_files.IMPORT_SHORT)(safe_files.import_)
+app.command("card", epilog=safe_card.EXAMPLE, short_help=safe_card.SHORT)(safe_card.card)

@@ -39,7 +39,7 @@ Within = Callable[[bytes], tuple[InnerCall, ...]]
 
 
 def fold(
-    calls: Sequence[Call],
+    calls: Sequence[Call | InnerCall],
     *,
     chain_id: int,
     safe: Address,
@@ -47,7 +47,7 @@ def fold(
     nonce: int,
     multisend: Address | None = None,
 ) -> SafeTx:
-    """One call as itself; several in one transaction through MultiSendCallOnly.
+    """One call as itself; several in one transaction through MultiSendCallOnly. Only to, value and data are taken.
 
     `multisend` overrides the version's canonical address, for a chain that has only the EIP-155 one.
     """

@@ -1,0 +1,33 @@
+"""A transaction simulated by whoever is asked to sign it: what its file says of a simulation is its author's word."""
+
+from __future__ import annotations
+
+from incident_cli.chain.simulate import Simulation, Trial, simulate
+from incident_cli.flows.multisig.expectation import expected_of
+from incident_cli.flows.multisig.inspecting import ChainView
+from incident_cli.flows.multisig.loading import Loaded
+from incident_cli.flows.multisig.place import Place
+from incident_cli.report.signing_card import CardSimulation
+from incident_cli.safe.execution_data import execution_data
+from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.rotation import excluded_of
+from incident_cli.safe.signatures import number_of, pack, pre_validated
+
+
+def tried(loaded: Loaded, place: Place, view: ChainView) -> CardSimulation:
+    """The execution as it would go now, by as many owners as must sign."""
+    tx, nonce = loaded.tx, view.standing.nonce
+    if nonce != tx.nonce:
+        return CardSimulation("not-simulated", reason=f"the Safe stands at nonce {nonce}, not at {tx.nonce}")
+    able = [owner for owner in sorted(view.owners, key=number_of) if owner not in excluded_of(loaded.document)]
+    signers = able[: view.threshold]
+    signatures = pack({owner: pre_validated(owner) for owner in signers})
+    hash_ = hash_transaction(tx).safe_tx_hash
+    trial = Trial(execution_data(tx, signatures), signers[0], tuple(signers[1:]), hash_)
+    calls = () if loaded.proposal is None else expected_of(loaded).calls
+    return in_words(simulate(place.reader.endpoint, place.chain, tx.safe, calls, (), trial=trial))
+
+
+def in_words(shown: Simulation) -> CardSimulation:
+    """A simulation as a card shows it."""
+    return CardSimulation(shown.state, shown.method, shown.reason, shown.not_exercised, shown.overridden)
