@@ -103,7 +103,7 @@ def quote(
     node cannot be asked, is on another chain, or has no base fee.
     """
     asked = requests(sender, to, data, value)
-    answers = dict(zip(asked, endpoint.exchange(list(asked.values())), strict=True))
+    answers = dict(zip(asked, answered(endpoint, list(asked.values())), strict=True))
     check_chain(endpoint.name, answers["chain"], chain_id)
     market = market_of(endpoint.name, answers)
     account = sender_of(endpoint.name, sender, answers, replacing)
@@ -128,6 +128,14 @@ def requests(sender: Address, to: Address, data: bytes, value: int) -> Mapping[s
         "balance": Request("eth_getBalance", (sender, "latest")),
         "gas": Request("eth_estimateGas", (call, "latest")),  # not the pool: what is replaced waits there
     }
+
+
+def answered(endpoint: Endpoint, requests: Sequence[Request]) -> list[Json | RpcError]:
+    """The answers of one exchange; one by one where a node takes no batch."""
+    found = endpoint.exchange(requests)
+    if any(not isinstance(one, RpcError) for one in found):
+        return found
+    return [endpoint.exchange([one])[0] for one in requests]
 
 
 def check_chain(name: str, answer: Json | RpcError, chain_id: int) -> None:

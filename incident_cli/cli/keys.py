@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,15 +48,19 @@ def signer_of(
     account: str | None,
     ledger: str | None,
     passphrase_fd: str | None,
+    *,
+    fd_flag: str = "--passphrase-fd",
 ) -> Signer | None:
     """The signer that the options name; None where they name none: then it is left unsigned.
 
+    `fd_flag` is what the command calls the option of the key's passphrase, where it has another of that name.
     Raises Misused for options that do not go together, NeedsTerminal where a passphrase would have to be asked for and
     nobody can be, Unread or Refused where the signer is not there or does not have the account.
     """
-    refuse_mixed(keystore, external, account, ledger, passphrase_fd)
+    kinds = {"--keystore": keystore, "--signer": external, "--ledger": ledger}
+    refuse_mixed(kinds, account, "" if passphrase_fd is None else fd_flag)
     if keystore is not None:
-        return keystore_signer(printer, keystore, passphrase_fd)
+        return keystore_signer(printer, keystore, passphrase_fd, fd_flag)
     if external is not None:
         from incident_cli.safe.external_signer import external_signer
 
@@ -69,43 +73,42 @@ def signer_of(
     return None
 
 
-def refuse_mixed(
-    keystore: Path | None, external: str | None, account: str | None, ledger: str | None, passphrase_fd: str | None
-) -> None:
-    """Misused where two kinds of signer are named, or an option of one without it."""
-    kinds = {"--keystore": keystore, "--signer": external, "--ledger": ledger}
+def refuse_mixed(kinds: Mapping[str, object | None], account: str | None, fd_flag: str) -> None:
+    """Misused where two kinds of signer are named, or an option of one without it; `fd_flag` is empty if not given."""
     named = [name for name, value in kinds.items() if value is not None]
     if len(named) > 1:
         raise Misused(f"{' and '.join(named)} are given: one signer signs", "Leave out all but one.")
-    if account is not None and external is None:
+    if account is not None and kinds["--signer"] is None:
         raise Misused("--account is given without --signer", "It says which account of an external signer signs.")
-    if passphrase_fd is not None and keystore is None:
-        raise Misused("--passphrase-fd is given without --keystore", "No other signer has a passphrase here.")
+    if fd_flag and kinds["--keystore"] is None:
+        raise Misused(f"{fd_flag} is given without --keystore", "No other signer has a passphrase here.")
 
 
-def keystore_signer(printer: Printer, path: Path, passphrase_fd: str | None) -> Signer:
+def keystore_signer(printer: Printer, path: Path, passphrase_fd: str | None, fd_flag: str) -> Signer:
     """The signer of a keystore file; what others may read is said at once."""
     from incident_cli.safe.keystore import KeystoreSigner
 
     refuse_key("--keystore", str(path))
-    signer = KeystoreSigner(path, passphrases(printer, f"passphrase of {plain(path)}", passphrase_fd))
+    signer = KeystoreSigner(path, passphrases(printer, f"passphrase of {plain(path)}", passphrase_fd, fd_flag))
     if signer.warning:
         printer.line(f"warning: {signer.warning}", "yellow", hanging=9)
     return signer
 
 
-def passphrases(printer: Printer, label: str, passphrase_fd: str | None) -> Callable[[int], bytes | None]:
+def passphrases(
+    printer: Printer, label: str, passphrase_fd: str | None, fd_flag: str = "--passphrase-fd"
+) -> Callable[[int], bytes | None]:
     """Where the passphrase of an attempt (from 0) comes from: a file descriptor once, else whoever sits here.
 
     The descriptor is read at once, and what it gave is given again each time something is signed.
     """
     if passphrase_fd is not None:
-        given = read_passphrase(passphrase_fd)
+        given = read_passphrase(passphrase_fd, fd_flag)
         return lambda attempt: given if attempt == 0 else None
     if not is_interactive():
         raise NeedsTerminal(
             f"a passphrase is needed and there is no terminal: {label}. Nothing was signed.",
-            "Run this in a terminal, or give the passphrase with --passphrase-fd N.",
+            f"Run this in a terminal, or give the passphrase with {fd_flag} N.",
         )
     return lambda attempt: asked(printer, label, attempt)
 
@@ -121,15 +124,15 @@ def asked(printer: Printer, label: str, attempt: int) -> bytes:
         raise Waiting("stopped at the passphrase: nothing was signed", "operator", "Run the command again.") from None
 
 
-def read_passphrase(passphrase_fd: str) -> bytes:
+def read_passphrase(passphrase_fd: str, fd_flag: str = "--passphrase-fd") -> bytes:
     """What the descriptor holds, up to its end, without one closing newline; raises Misused."""
-    hint = "Give it one: incident … --passphrase-fd 3 3< FILE"
+    hint = f"Give it one: incident … {fd_flag} 3 3< FILE"
     if not FD.fullmatch(passphrase_fd) or int(passphrase_fd) in (1, 2):
-        raise Misused("--passphrase-fd takes the number of a descriptor that can be read", hint)
+        raise Misused(f"{fd_flag} takes the number of a descriptor that can be read", hint)
     number = int(passphrase_fd)
     try:
         if os.isatty(number):
-            raise Misused("--passphrase-fd names a terminal, which would show it", "Leave the option out to be asked.")
+            raise Misused(f"{fd_flag} names a terminal, which would show it", "Leave the option out to be asked.")
         with os.fdopen(number, "rb", buffering=0, closefd=False) as source:
             found = read_all(source.read)
     except OSError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import stat
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ class KeystoreSigner:
     file does not name its address, when that is wanted.
     """
 
-    __slots__ = ("_address", "_key", "_passphrases", "_sealed", "path", "warning")
+    __slots__ = ("_address", "_key", "_lock", "_passphrases", "_sealed", "_users", "path", "warning")
     kind = "keystore"
 
     def __init__(self, path: Path, passphrases: Passphrases) -> None:
@@ -54,6 +55,7 @@ class KeystoreSigner:
         self._passphrases = passphrases
         self._address = named_address(path, self._sealed)
         self._key = bytearray()
+        self._lock, self._users = threading.Lock(), 0
 
     def __repr__(self) -> str:
         return f"KeystoreSigner({plain(self.path)!r})"
@@ -72,15 +74,18 @@ class KeystoreSigner:
 
     @contextmanager
     def unlocked(self) -> Iterator[None]:
-        """Several signatures by one passphrase: the key is wiped on leaving."""
-        if self._key:
-            yield
-            return
-        without_traces(self._open)
+        """Several signatures by one passphrase, by several threads too: the key is wiped when the last one leaves."""
+        with self._lock:
+            if not self._users:
+                without_traces(self._open)
+            self._users += 1
         try:
             yield
         finally:
-            wipe(self._key)
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    wipe(self._key)
 
     def sign_typed_data(self, data: TypedData) -> bytes:
         """65 bytes, low s, v 27 or 28; raises Refused where no passphrase opens the file."""

@@ -101,6 +101,13 @@ def test_over_http_it_is_one_post() -> None:
         assert (node.exchanges, len(node.requests)) == (1, 8)
 
 
+def test_a_node_that_takes_no_batch_is_asked_one_by_one() -> None:
+    with Node(Chain().answer, "batch refused") as node:
+        node.spare_singles = True
+        assert outgoing_for(node.endpoint(), 1, SENDER, TARGET, DATA) == SENT
+        assert node.exchanges == 9
+
+
 def test_the_next_block_s_base_fee_counts_where_it_is_higher() -> None:
     assert asked(Chain({"eth_feeHistory": history(TIP, following=22 * GWEI)})).max_fee == 44 * GWEI + TIP
     assert asked(Chain({"eth_feeHistory": history(TIP, following=18 * GWEI)})).max_fee == 40 * GWEI + TIP

@@ -162,6 +162,15 @@ def test_options_that_do_not_go_together(options: dict[str, Any], words: str) ->
     assert caught.value.hint
 
 
+def test_another_name_of_the_descriptor_s_option_is_the_one_that_is_said(keystore: Path) -> None:
+    with pytest.raises(NeedsTerminal) as caught:
+        signer_of(Printer(), keystore, None, None, None, None, fd_flag="--key-passphrase-fd")
+    assert "--key-passphrase-fd" in caught.value.hint
+    for path, fd in ((None, "3"), (keystore, "one")):
+        with pytest.raises(Misused, match="--key-passphrase-fd"):
+            signer_of(Printer(), path, None, None, None, fd, fd_flag="--key-passphrase-fd")
+
+
 @pytest.mark.parametrize("key", ["0x" + "ab" * 32, "ab" * 32])
 @pytest.mark.parametrize("flag", ["keystore", "account", "ledger"])
 def test_a_key_that_was_typed_is_not_repeated(flag: str, key: str) -> None:

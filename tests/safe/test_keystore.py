@@ -9,6 +9,7 @@ import pickle
 import stat
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -249,6 +250,13 @@ def test_several_signatures_by_one_passphrase(tmp_path: Path) -> None:
     assert asked == [0]
     signed_by(found, TYPED)
     assert asked == [0, 0]
+
+
+def test_several_threads_at_once(tmp_path: Path) -> None:
+    found = signer(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        signatures = set(pool.map(lambda _: signed_by(found, TYPED), range(40)))
+    assert (len(signatures), held(found)) == (1, b"")
 
 
 def held(found: KeystoreSigner) -> bytes:
