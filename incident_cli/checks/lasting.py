@@ -81,8 +81,8 @@ class Course:
 
     def reached(self) -> bool | None:
         """Whether m of the last n readings hold; None where an unknown one decides."""
-        sure = sum(one is True for one in self.recent)
-        possible = sure + sum(one is None for one in self.recent)
+        sure = self.recent.count(True)
+        possible = sure + self.recent.count(None)
         if sure >= self.check.samples.hold:
             return True
         return False if possible < self.check.samples.hold else None

@@ -19,7 +19,7 @@ from incident_cli.checks.registry import KINDS
 from incident_cli.document import Document, Entry, Items, Node, Place, Table, Text, deepest
 from incident_cli.expression import parse
 from incident_cli.flows.mutant_literals import SCALES, Changed, changed_literals, scaled_amount, times
-from incident_cli.flows.unit_testing import compare_walk, judge_case, take_walk
+from incident_cli.flows.unit_testing import compare_walk, is_contradicted, take_walk
 from incident_cli.runbook.bind import Bound
 from incident_cli.runbook.cases import LoadedCases
 from incident_cli.runbook.keys import is_record, kind_of, unwrapped
@@ -112,12 +112,12 @@ def survey(loaded: LoadedCases) -> Survey:
 
 
 def is_noticed(loaded: LoadedCases, mutant: Mutant) -> bool:
-    """Whether any case fails with the change: the findings first, for they are quicker than walks.
+    """Whether any case fails with the change: the findings of that check first, for they are quicker than walks.
 
-    A `limit` that differs is no notice: it repeats the threshold, and says nothing of what the check does with it.
+    The other checks find what they found without it: none is judged by what another found.
     """
     bound = mutant.inside(loaded.bound)
-    if any(not one.what.endswith(".limit") for case in loaded.cases for one in judge_case(bound, case)[0]):
+    if not isinstance(mutant.changed, Step) and any(is_contradicted(bound, one, mutant.owner) for one in loaded.cases):
         return True
     walks = ((one, one.case.walk) for one in loaded.cases if one.case.walk is not None)
     return any(compare_walk(walk, take_walk(bound, one, walk)) for one, walk in walks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from incident_cli.checks.check import Finding, Verdict, worst
 from incident_cli.document import Items, Place, Text
@@ -134,20 +134,38 @@ def judge_case(bound: Bound, one: BoundCase) -> tuple[list[Failure], set[tuple[s
     return failures, exercised
 
 
+def is_contradicted(bound: Bound, one: BoundCase, check: str) -> bool:
+    """Whether a finding of this check is not as expected, judged by itself and only as far as the first that is not.
+
+    A `limit` that differs is none: it repeats the threshold, and says nothing of what the check does with it.
+    """
+    wanted = tuple(each for each in one.expected if each.check == check and each.field != "limit")
+    return any(
+        compare(bound, expected, found[check]) is not None
+        for index, found in judged(bound, replace(one, expected=wanted))
+        for expected in wanted
+        if expected.index == index
+    )
+
+
 def findings_of(bound: Bound, one: BoundCase) -> dict[int, dict[str, Finding]]:
-    """Sample → check → finding, judged at every sample up to the last that is expected, as a monitor does."""
+    """Sample → check → finding."""
+    return dict(judged(bound, one))
+
+
+def judged(bound: Bound, one: BoundCase) -> Iterator[tuple[int, dict[str, Finding]]]:
+    """Each sample with its findings, up to the last sample that is expected: every one is judged, as a monitor does."""
     if not one.expected:
-        return {}
+        return
     names = sorted({expected.check for expected in one.expected})
     reader, known = SeriesReader(one.recording, bound), {name: list[Finding]() for name in names}
     bench = Bench(reader, wired(bound), lambda block: None, lambda events, name: known[name])
-    found: dict[int, dict[str, Finding]] = {}
     for index in range(max(expected.index for expected in one.expected) + 1):
         reader.index = index
-        found[index] = {finding.check: finding for finding in bench.judge(names, ()).findings}
+        found = {finding.check: finding for finding in bench.judge(names, ()).findings}
         for name in names:
-            known[name].append(found[index][name])
-    return found
+            known[name].append(found[name])
+        yield index, found
 
 
 def compare(bound: Bound, expected: Expected, finding: Finding) -> Failure | None:
