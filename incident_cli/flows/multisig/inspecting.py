@@ -28,7 +28,7 @@ from incident_cli.runbook.deployment import Deployment
 from incident_cli.safe import contracts
 from incident_cli.safe.alone import Standing, inspect_alone
 from incident_cli.safe.finding import InspectionFinding, Verdict, refused, verdict_of, warned
-from incident_cli.safe.hashes import SafeHashes
+from incident_cli.safe.hashes import SafeHashes, calldata_digest, hash_transaction
 from incident_cli.safe.second_opinion import agree
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.unfolding import Unfolding, unfold
@@ -82,7 +82,7 @@ class Inspection:
             "safe_tx_hash": hashes.safe_tx_hash if hashes else None,
             "domain_hash": hashes.domain_hash if hashes else None,
             "message_hash": hashes.message_hash if hashes else None,
-            "calldata_digest": hashes.calldata_digest if hashes else None,
+            "calldata_digest": to_hex(calldata_digest(self.tx.data)),
             "calldata_bytes": len(self.tx.data),
             "hashed_by": list(self.opinions),
             "chain": chain_object(self.view),
@@ -104,31 +104,48 @@ def chain_object(view: ChainView | None) -> dict[str, Any] | None:
 
 def inspect_transaction(loaded: Loaded, aids: Aids, environment: Environment) -> Inspection:
     """Inspect a transaction; raises Misused for an aid that is wrong. An unread chain is in the answer."""
-    tx, unfolded = loaded.tx, unfold(loaded.tx)
-    place, misplaced = placed(tx, aids.deployment, environment)
-    view, unread = viewed(place, tx, unfolded)
+    place, misplaced = placed(loaded.tx, aids.deployment, environment)
+    return judge(loaded, aids, view_or_why(place, loaded.tx), misplaced)
+
+
+def judge(
+    loaded: Loaded, aids: Aids, view: ChainView | IncidentError | None, misplaced: Sequence[InspectionFinding] = ()
+) -> Inspection:
+    """The inspection with what the chain shows, why it could not be read, or None where it was not asked for."""
+    tx, unread = loaded.tx, view if isinstance(view, IncidentError) else None
+    view = None if isinstance(view, IncidentError) else view
     names = names_of(aids.deployment, chain_of(tx, aids.deployment), tx.safe)
     expected = expectations(loaded, aids.expect)
-    functions = functions_of(tx, aids, [call for one in expected for call in one.calls])
-    calls = tuple(decode_call(one, tx, functions, names) for one in unfolded.calls)
+    calls = decoded_calls(tx, aids, expected, names)
     hashes, disputed = hashed(tx, view)
-    alone = inspect_alone(
+    findings = [*misplaced, *disputed, *because_unread(alone(tx, calls, view, names), unread)]
+    findings += [two for one in calls for two in one.findings]
+    held = [held_against(tx, one) for one in expected]
+    findings += [two for found, _ in held for two in found]
+    ordered = tuple(sorted(dict.fromkeys(findings), key=lambda one: one.severity))
+    opinions = ("incident", "safe-eth-py", *(("the Safe itself",) if view else ())) if hashes else ()
+    differences = tuple(dict.fromkeys(two for _, shown in held for two in shown))
+    verdict = verdict_of(ordered)
+    return Inspection(tx, verdict, ordered, calls, hashes, names, differences, view, unread, opinions)
+
+
+def decoded_calls(tx: SafeTx, aids: Aids, expected: Sequence[Expected], names: Names) -> tuple[DecodedCall, ...]:
+    """Every call in words."""
+    functions = functions_of(tx, aids, [call for one in expected for call in one.calls])
+    return tuple(decode_call(one, tx, functions, names) for one in unfold(tx).calls)
+
+
+def alone(
+    tx: SafeTx, calls: Sequence[DecodedCall], view: ChainView | None, names: Names
+) -> tuple[InspectionFinding, ...]:
+    """Every rule that needs no expectation."""
+    return inspect_alone(
         tx,
-        unfolded,
+        unfold(tx),
         standing=view.standing if view else None,
         named=None if names.own is None else {*names.own, *(view.owners if view else ())},
         mentioned=[address for one in calls for address in one.addresses],
     )
-    findings = [*misplaced, *disputed, *because_unread(alone, unread), *(two for one in calls for two in one.findings)]
-    differences: list[Difference] = []
-    for one in expected:
-        wrong, shown = held_against(tx, one)
-        findings += wrong
-        differences += shown
-    ordered = tuple(sorted(dict.fromkeys(findings), key=lambda one: one.severity))
-    opinions = ("incident", "safe-eth-py", *(("the Safe itself",) if view else ())) if hashes else ()
-    shown_differences = tuple(dict.fromkeys(differences))
-    return Inspection(tx, verdict_of(ordered), ordered, calls, hashes, names, shown_differences, view, unread, opinions)
 
 
 def placed(
@@ -145,14 +162,14 @@ def placed(
     return place_of(deployment, chain, tx.safe, environment), []
 
 
-def viewed(place: Place | None, tx: SafeTx, unfolded: Unfolding) -> tuple[ChainView | None, IncidentError | None]:
-    """The chain's view of the transaction; or why it could not be had."""
+def view_or_why(place: Place | None, tx: SafeTx) -> ChainView | IncidentError | None:
+    """The chain's view of the transaction, or why it could not be had; None where there is no place to look."""
     if place is None:
-        return None, None
+        return None
     try:
-        return view_of(place, tx, unfolded), None
+        return view_of(place, tx, unfold(tx))
     except (Unread, Refused) as problem:
-        return None, problem
+        return problem
 
 
 def view_of(place: Place, tx: SafeTx, unfolded: Unfolding) -> ChainView:
@@ -183,11 +200,15 @@ def because_unread(findings: Sequence[InspectionFinding], unread: IncidentError 
 
 
 def hashed(tx: SafeTx, view: ChainView | None) -> tuple[SafeHashes | None, list[InspectionFinding]]:
-    """The hashes all parties agree on; or the dispute."""
+    """The hashes all parties agree on; none for a version that nobody knows (which is a finding of its own)."""
+    try:
+        hash_transaction(tx)
+    except Refused:
+        return None, []
     try:
         return agree(tx, contract_hash=view.contract_hash if view else None), []
     except Refused as problem:
-        return None, [refused("hash-disputed", problem.message)] if "disputed" in problem.message else []
+        return None, [refused("hash-disputed", problem.message)]
 
 
 def expectations(loaded: Loaded, expect: Loaded | None) -> list[Expected]:
