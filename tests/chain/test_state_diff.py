@@ -14,6 +14,8 @@ from incident_cli.chain.state_diff import (
     OWNERS_SLOT,
     AccountChange,
     StateDiff,
+    Unreadable,
+    executed_diff,
     mapping_slot,
     parse_diff,
 )
@@ -128,15 +130,22 @@ def test_what_is_malformed_is_not_known(answer: Json | RpcError) -> None:
     found = parse_diff(answer)
     assert isinstance(found, Missing)
     assert found.reason and "\x1b" not in found.reason
+    assert isinstance(found, Unreadable) is not isinstance(answer, RpcError)  # who does not trace is another matter
 
 
 def test_what_is_too_large_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_diff, "ACCOUNTS_LIMIT", 2)
-    assert isinstance(parse_diff(GETH), Missing)
+    assert isinstance(parse_diff(GETH), Unreadable)
     monkeypatch.setattr(state_diff, "ACCOUNTS_LIMIT", 3)
     assert isinstance(parse_diff(GETH), StateDiff)
     monkeypatch.setattr(state_diff, "SLOTS_LIMIT", 1)
-    assert isinstance(parse_diff(GETH), Missing)
+    assert isinstance(parse_diff(GETH), Unreadable)
+
+
+def test_a_trace_of_something_else_is_not_readable() -> None:
+    assert isinstance(executed_diff(GETH, SAFE), StateDiff)
+    assert isinstance(executed_diff(GETH, OTHER), Unreadable)
+    assert not isinstance(executed_diff(RpcError(-32601, "no tracer"), SAFE), Unreadable)
 
 
 JSON = st.recursive(

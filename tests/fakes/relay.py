@@ -1,0 +1,35 @@
+"""A node that passes everything on to another, and remembers which requests came together: one list a round trip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from incident_cli.transport import Endpoint, Json, Request, RpcError
+from tests.fakes.node import Node
+
+
+class Relay(Node):
+    """Use it as a context manager. `trips` holds the methods of every HTTP request so far.
+
+    `refuses` names methods that it does not know; what it then says is what geth says.
+    """
+
+    def __init__(self, endpoint: Endpoint, refuses: frozenset[str] = frozenset()) -> None:
+        self.trips: list[tuple[str, ...]] = []
+        self.refuses = refuses
+        super().__init__(lambda request: self.passed_on(endpoint, request))
+
+    def __enter__(self) -> Relay:
+        super().__enter__()
+        return self
+
+    def passed_on(self, endpoint: Endpoint, request: Request) -> Json | RpcError:
+        """The other node's answer."""
+        if request.method in self.refuses:
+            return RpcError(-32601, f"the method {request.method} does not exist/is not available")
+        return endpoint.exchange([request])[0]
+
+    def heard(self, body: Any, headers: dict[str, str], path: str) -> list[dict[str, Any]]:
+        objects = body if isinstance(body, list) else [body]
+        self.trips.append(tuple(str(one["method"]) for one in objects))
+        return super().heard(body, headers, path)
