@@ -35,6 +35,11 @@ class Approved:
     safe_tx_hash: str
     transaction_hash: str | None
 
+    def to_json(self) -> dict[str, object]:
+        """As `--json` prints it."""
+        words = {"safe_tx_hash": self.safe_tx_hash, "owner": self.owner, "approved": True}
+        return {**words, "transaction_hash": self.transaction_hash, "stood_before": self.transaction_hash is None}
+
 
 def approve(
     place: Place, tx: SafeTx, signer: Signer, *, clock: Clock, say: Callable[[str], None], road: Road | None = None

@@ -58,8 +58,8 @@ class AtNonce:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What is queued from the nonce on chain on. `service_problem` says why the service could not be read (or that
-    there is none): then only this machine's own are known."""
+    """What is queued from the nonce on chain on. `service_problem` says why the service could not be read, `asked` is
+    False where the deployment names none: then only this machine's own are known."""
 
     nonce: int
     threshold: int
@@ -68,6 +68,31 @@ class Queue:
     unread: tuple[str, ...] = ()
     service_problem: str = ""
     version: str = ""
+    asked: bool = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a service was read: then nothing that it lists is missing."""
+        return self.asked and not self.service_problem
+
+    @property
+    def is_known(self) -> bool:
+        """Whether everything was read that there is to read."""
+        return not self.service_problem and not self.unread
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            "nonce": self.nonce,
+            "threshold": self.threshold,
+            "block": self.block.number,
+            "at": [one.to_json() for one in self.at],
+            "gaps": list(self.gaps),
+            "next_free": self.next_free,
+            "service_asked": self.asked,
+            "service_problem": self.service_problem,
+            "unread": list(self.unread),
+        }
 
     @property
     def gaps(self) -> tuple[int, ...]:
@@ -112,7 +137,7 @@ def queue_of(
     """The queue from the Safe's nonce on; raises Unread where the chain cannot be read."""
     chain, _ = read_chain_side(place)
     pending: tuple[Queued, ...] = ()
-    problem = "no service is named in the deployment" if service is None else ""
+    problem = ""
     if service is not None:
         try:
             pending = pending_of(place, service, chain.nonce, chain.version, words)
@@ -128,7 +153,9 @@ def queue_of(
         )
         for nonce in nonces
     )
-    return Queue(chain.nonce, chain.threshold, chain.block, at, reserved.unread, problem, chain.version)
+    return Queue(
+        chain.nonce, chain.threshold, chain.block, at, reserved.unread, problem, chain.version, service is not None
+    )
 
 
 def nonce_choices(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from incident_cli.chain.simulate import Simulation, simulate_execution
 from incident_cli.evm import Address, checksummed
-from incident_cli.flows.multisig.collecting import Collected, collect
+from incident_cli.flows.multisig.collecting import NOBODY, Collected, collect
 from incident_cli.flows.multisig.standing import Standing
 from incident_cli.safe.execution_data import execution_data
 from incident_cli.safe.transaction import SafeTx
@@ -37,11 +38,11 @@ def ready(place: Place, tx: SafeTx, packed: bytes, sender: Address) -> Simulatio
     return simulate_execution(place.reader.endpoint, place.chain, tx.safe, execution_data(tx, packed), sender)
 
 
-def readiness(place: Place, standing: Standing, sender: Address) -> Readiness:
-    """What can be done now, sent by `sender`."""
+def readiness(place: Place, standing: Standing, sender: Address, without: Collection[Address] = NOBODY) -> Readiness:
+    """What can be done now, sent by `sender`; no signature of the owners in `without` is used."""
     if standing.fate != "open":
         return Readiness(standing.fate, end_words(standing))
-    collected = collect(standing, sender)
+    collected = collect(standing, sender, without)
     if collected.missing:
         reason = f"{len(standing.confirmations)} of {standing.threshold} confirmations"
         return Readiness("waiting", reason, collected)

@@ -186,7 +186,8 @@ def queue_at(order: Submission, home: Path) -> Queue:
     """The queue, with what open incidents here reserved, in the deployment's words."""
     place, tx = order.matter.place, order.matter.tx
     reserved = reserved_here(home, place.chain_id, place.safe, tx.nonce)
-    return queue_of(place, order.service, reserved, describer(place, order.counter.aids.catalog))
+    service = order.counter.services(place.chain)
+    return queue_of(place, service, reserved, describer(place, order.counter.aids.catalog))
 
 
 def rivals_in(queue: Queue, nonce: int, safe_tx_hash: str) -> tuple[Rival, ...]:
@@ -200,6 +201,23 @@ def signed_when_shown(
     order: Submission, signer: Signer, desk: SigningDesk, examined: Examined, rivals: tuple[Rival, ...]
 ) -> bytes:
     """The signature, once the card was shown and the end of the hash typed; written down before the signer is asked."""
+    consent(order, signer, desk, examined, rivals)
+    return signed_by(signer, safe_tx_typed_data(order.matter.tx))
+
+
+def consent_to_approve(order: Submission, signer: Signer, desk: SigningDesk) -> None:
+    """Everything that comes before an approval on chain, which is a confirmation like any other: examined, an owner's,
+    shown, typed, written down; raises as `confirm` does."""
+    examined = examined_at(order)
+    require_owner(examined.view.owners, signer.address, order.matter.tx.safe)
+    queue = queue_at(order, desk.home)
+    consent(order, signer, desk, examined, rivals_in(queue, order.matter.tx.nonce, order.matter.safe_tx_hash))
+
+
+def consent(
+    order: Submission, signer: Signer, desk: SigningDesk, examined: Examined, rivals: tuple[Rival, ...]
+) -> None:
+    """The card shown, every difference to what was signed before, and the end of the hash typed; raises Waiting."""
     tx, loaded = order.matter.tx, order.matter.loaded
     refuse_excluded([signer.address], excluded_of(loaded.document))
     card = card_for(order, examined, rivals)
@@ -207,7 +225,6 @@ def signed_when_shown(
     signing = SigningOrder(loaded, order.counter.aids, signer, desk.home, rivals)
     ask(signing, desk, card.hashes.safe_tx_hash, recall(desk.home, tx))
     remember(desk.home, Remembered(stamp(desk.clock.now()), signer.address, tx, call_words(card)))
-    return signed_by(signer, safe_tx_typed_data(tx))
 
 
 def origin_for(matter: Matter, home: Path) -> str:

@@ -1,0 +1,62 @@
+"""What the commands of the Safe desk share: how a transaction is named, and how what is queued is shown."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from incident_cli.cli import settings
+from incident_cli.errors import Misused
+
+if TYPE_CHECKING:
+    from incident_cli.cli.terminal import Printer
+    from incident_cli.evm import Address
+    from incident_cli.flows.multisig.queued import Queued
+    from incident_cli.flows.multisig.taking_up import Counter, Matter
+
+Target = Annotated[
+    str, typer.Argument(metavar="HASH|FILE", help="A safe_tx_hash that the service knows, or a file (-: stdin).")
+]
+File = Annotated[str, typer.Argument(metavar="FILE", help="A flat SafeTx object or a proposal file; - is stdin.")]
+Deployment = Annotated[Path, typer.Option("--deployment", metavar="FILE", help="The deployment file.")]
+Safe = Annotated[str, typer.Option("--safe", metavar="SLOT", help="The Safe: its slot's name, or its whole address.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+INDENT = 2
+
+
+def counter_at(path: Path) -> Counter:
+    """The counter of a deployment, with this machine's environment and clock."""
+    from incident_cli.flows.clock import SystemClock
+    from incident_cli.flows.multisig.taking_up import counter_of
+
+    return counter_of(path, settings.variable, SystemClock().sleep)
+
+
+def matter_at(counter: Counter, target: str) -> Matter:
+    """The transaction that was named."""
+    return counter.matter(target, sys.stdin.buffer if target == "-" and sys.stdin is not None else None)
+
+
+def show_queued(printer: Printer, one: Queued, word: str, style: str) -> None:
+    """A transaction of the queue: what it does, its hash, how many it claims to have."""
+    printer.line(f"{word} at nonce {one.nonce}: {one.label}", style, hanging=2 * INDENT)
+    printer.line(f"{' ' * INDENT}{one.safe_tx_hash}", hanging=INDENT)
+    by = f"{len(one.confirmed_by)} confirmations claimed"
+    trust = "" if one.trusted else "; NOT trusted by the service: anybody may have put it there"
+    printer.line(f"{' ' * INDENT}{by}{trust}", hanging=INDENT)
+
+
+def address_given(flag: str, text: str | None) -> Address | None:
+    """An address from the command line, whole and checksummed; raises Misused."""
+    from incident_cli.evm import parse_address
+    from incident_cli.text import plain
+
+    if text is None:
+        return None
+    try:
+        return parse_address(text)
+    except ValueError as problem:
+        raise Misused(f"{flag} {plain(text, 80)}: {problem}", "Copy it whole.") from None
