@@ -10,11 +10,26 @@ from typing import Annotated, Any
 import typer
 
 from incident_cli import __version__
-from incident_cli.cli import check, contain, drill, explain, init, lever, pin, preflight, respond, runbook, streams
+from incident_cli.cli import (
+    check,
+    contain,
+    drill,
+    explain,
+    init,
+    lever,
+    pin,
+    preflight,
+    respond,
+    runbook,
+    safe,
+    streams,
+    vault,
+)
+from incident_cli.cli.keys import DEFAULT
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.text import plain_lines
 
-LATEST = "latest"
+OPTIONAL = {"--resume": "latest", "--ledger": DEFAULT}
 INTERRUPTED, BUG = 130, 70
 
 app = typer.Typer(
@@ -37,6 +52,8 @@ app.command("pin", epilog=pin.EXAMPLE, short_help="Write down the code of every 
 app.command("check", epilog=check.EXAMPLE, short_help="Judge a runbook's checks now.")(check.check)
 app.add_typer(runbook.app, name="runbook")
 app.add_typer(lever.app, name="lever")
+app.add_typer(safe.app, name="safe")
+app.add_typer(vault.app, name="vault")
 
 
 @app.callback(invoke_without_command=True)
@@ -92,13 +109,13 @@ def misused(problem: Any) -> int:
 
 
 def with_optional_values(arguments: list[str]) -> list[str]:
-    """`--resume` without an id means the latest incident."""
+    """`--resume` without an id means the latest incident, `--ledger` without a path the usual one."""
     found: list[str] = []
     for place, argument in enumerate(arguments):
         found.append(argument)
         following = arguments[place + 1] if place + 1 < len(arguments) else "-"
-        if argument == "--resume" and following.startswith("-"):
-            found.append(LATEST)
+        if argument in OPTIONAL and following.startswith("-"):
+            found.append(OPTIONAL[argument])
     return found
 
 

@@ -8,42 +8,77 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli import settings
+from incident_cli.cli.at_hand import (
+    Account,
+    Broadcaster,
+    External,
+    Keystore,
+    LedgerPath,
+    PassphraseFd,
+    Private,
+    Wait,
+    at_hand,
+)
 from incident_cli.cli.terminal import Desk, Printer, parse_pairs, print_json, require_terminal
 from incident_cli.errors import IncidentError, Misused, Waiting
 from incident_cli.text import plain
 
 if TYPE_CHECKING:
+    from incident_cli.flows.handing_over import Keys
     from incident_cli.flows.respond import Order, Surroundings
     from incident_cli.flows.session import Session
 
 EXAMPLE = "Example: incident respond oracle-divergence --deployment production.yaml --market ETH-USD"
 LATEST = "latest"
+Runbook = Annotated[str | None, typer.Argument(help="A shipped runbook's id, or a file.")]
+Deployment = Annotated[Path | None, typer.Option(help="The deployment file: chain, addresses, markets.")]
+Market = Annotated[str | None, typer.Option(help="Which market; there is no default.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Params = Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; repeatable.")]
 Out = Annotated[Path | None, typer.Option(help="Where proposals are written; by default the incident's folder.")]
 Resume = Annotated[str | None, typer.Option(metavar="[ID]", help="Go on with an incident; without ID, the latest.")]
 
 
 def respond(
-    runbook: Annotated[str | None, typer.Argument(help="A shipped runbook's id, or a file.")] = None,
-    deployment: Annotated[Path | None, typer.Option(help="The deployment file: chain, addresses, markets.")] = None,
-    market: Annotated[str | None, typer.Option(help="Which market; there is no default.")] = None,
+    runbook: Runbook = None,
+    deployment: Deployment = None,
+    market: Market = None,
     param: Params = None,
     out: Out = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: Json = False,
     resume: Resume = None,
+    wait: Wait = True,
+    keystore: Keystore = None,
+    external: External = None,
+    account: Account = None,
+    ledger: LedgerPath = None,
+    passphrase_fd: PassphraseFd = None,
+    broadcaster: Broadcaster = None,
+    private: Private = None,
 ) -> None:
-    """Respond to an incident: judge the checks, walk the runbook, write the Safe proposal. Needs no key."""
-    from incident_cli.flows.incidents import locate
-
+    """Respond to an incident: judge the checks, walk the runbook, propose to the Safe and follow it. Needs no key."""
     printer = Printer()
     order = None if resume else order_of(runbook, deployment, market, param or [], out)
-    if resume and (runbook or deployment or market):
+    require_ready(order, resume, bool(runbook or deployment or market))
+    keys = at_hand(printer, keystore, external, account, ledger, passphrase_fd, broadcaster, private)
+    raise typer.Exit(walk_live(surroundings(printer, keys, wait), printer, order, id_of(resume), as_json))
+
+
+def id_of(resume: str | None) -> str:
+    """The incident that is named; empty for the latest."""
+    return "" if resume in (None, LATEST) else str(resume)
+
+
+def require_ready(order: Order | None, resume: str | None, mixed: bool) -> None:
+    """Raises Misused for options that do not go together, NeedsTerminal where nobody is there."""
+    from incident_cli.flows.incidents import locate
+
+    if resume and mixed:
         raise Misused("--resume goes on with an incident as it was begun", "leave out the runbook and its options")
     if resume:
-        locate(settings.incident_home(), "" if resume == LATEST else resume, "live")
+        locate(settings.incident_home(), id_of(resume), "live")
     done = "Nothing was begun." if order else "Nothing was done; the incident stays as it is."
     require_terminal("the walk asks before anything is proposed", "run it in a terminal", done)
-    raise typer.Exit(walk_live(printer, order, "" if resume == LATEST else resume or "", as_json))
 
 
 def order_of(
@@ -63,21 +98,20 @@ def order_of(
     return order
 
 
-def surroundings(printer: Printer) -> Surroundings:
-    """Where this command runs."""
+def surroundings(printer: Printer, keys: Keys, wait: bool) -> Surroundings:
+    """Where this command runs, and whose keys are at hand."""
     from incident_cli.cli.screen import WalkScreen
     from incident_cli.flows.clock import SystemClock
     from incident_cli.flows.respond import Surroundings
 
     screen, asker = WalkScreen(printer, "live"), Desk(printer).asker
-    return Surroundings(settings.incident_home(), SystemClock(), settings.variable, screen, asker)
+    return Surroundings(settings.incident_home(), SystemClock(), settings.variable, screen, asker, keys, wait)
 
 
-def walk_live(printer: Printer, order: Order | None, incident: str, as_json: bool) -> int:
+def walk_live(around: Surroundings, printer: Printer, order: Order | None, incident: str, as_json: bool) -> int:
     """Begin or resume, and walk."""
     from incident_cli.flows.respond import begin, take_up
 
-    around = surroundings(printer)
     return walk_session(printer, begin(order, around) if order else take_up(incident, around), as_json)
 
 
