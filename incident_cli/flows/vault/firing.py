@@ -7,17 +7,16 @@ loaded. "Sent" is not "contained": only a read of the chain, at the block of the
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from incident_cli.chain.fees import HISTORY_BLOCKS, TIP_PERCENTILE, ether, fees_of, gas_limit, market_of
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import Address, Missing
 from incident_cli.flows.clock import Clock, stamp
-from incident_cli.flows.desk import Screen
 from incident_cli.flows.vault.asking import Answers, Key, execution_of, standing_asks, trial_asks
-from incident_cli.flows.vault.following import Fired, Report, follow, receipt_asks
+from incident_cli.flows.vault.following import Fired, Report, Voice, follow, receipt_asks
 from incident_cli.flows.vault.intents import Attempt, Intents
-from incident_cli.flows.vault.judging import Condition, Standing, live_rung, stand
+from incident_cli.flows.vault.judging import Condition, Standing, adapted, live_rung, stand
 from incident_cli.flows.vault.roads import Roads
 from incident_cli.safe.signing import Signer
 from incident_cli.safe.vault import Rung, Vault
@@ -38,7 +37,7 @@ class Fire:
     roads: Roads
     intents: Intents
     clock: Clock
-    screen: Screen
+    screen: Voice
     overruled: Sequence[tuple[str, str]] = field(default=())
     take_over: bool = False
     seconds: float = 600.0
@@ -63,7 +62,7 @@ def fire(order: Fire) -> Report:
     rungs = order.vault.rungs_for(order.market)
     order.vault.target(order.market)
     before = order.intents.attempts(one.safe_tx_hash for one in rungs)
-    answers = order.roads.ask(order.vault.chain, order.vault.chain_id, asks_of(order, rungs, before))
+    order, answers = asked(order, rungs, before)
     standing = stand(order.vault, answers, order.tolerated)
     is_contained = standing.contained[order.market] == "shown"
     done = [one for one in before if receipt_status(answers, one) == 1 and not is_settled(order.intents, one)]
@@ -83,6 +82,17 @@ def fire(order: Fire) -> Report:
     again = repeated(order, attempts, answers)
     attempt = again or fresh(order, live, answers)
     return follow(sent(order, live.rung, attempts, attempt, answers, is_new=again is None))
+
+
+def asked(order: Fire, rungs: Sequence[Rung], before: Sequence[Attempt]) -> tuple[Fire, Answers]:
+    """The answers, asked once more where the owners changed and other signatures must be tried."""
+    vault = order.vault
+    answers = order.roads.ask(vault.chain, vault.chain_id, asks_of(order, rungs, before))
+    changed = adapted(vault, answers)
+    if changed is vault:
+        return order, answers
+    order = replace(order, vault=changed)
+    return order, order.roads.ask(vault.chain, vault.chain_id, asks_of(order, rungs, before))
 
 
 def asks_of(order: Fire, rungs: Sequence[Rung], before: Sequence[Attempt]) -> dict[Key, Request]:

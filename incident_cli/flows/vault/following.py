@@ -6,21 +6,21 @@ A fee that is too low is raised with the same nonce of the same sender, so that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from incident_cli.chain import fees
 from incident_cli.chain.execution import Execution, execution_of, find_execution
 from incident_cli.errors import IncidentError, Refused, Unread
 from incident_cli.evm import Block, Missing, keccak, to_hex
 from incident_cli.flows.clock import Clock, stamp
-from incident_cli.flows.desk import Screen
 from incident_cli.flows.vault.asking import NONCE, NONCE_KEY, Answers, Key, ask, call, effect_asks
 from incident_cli.flows.vault.intents import Attempt, Intents
 from incident_cli.flows.vault.judging import shown
 from incident_cli.flows.vault.roads import Roads
 from incident_cli.incident.events import block_to_json
-from incident_cli.safe.signing import Signer
+from incident_cli.safe.signing import Signer, raw_by
 from incident_cli.safe.vault import Rung, Shown, Vault
 from incident_cli.transport import Endpoint, Request
 
@@ -32,6 +32,16 @@ MOST_BUMPS = 8
 UNDERPRICED = ("underpriced", "replacement", "fee too low")
 Outcome = Literal["already-contained", "contained", "contained-by-others", "not-contained"]
 EXITS: Mapping[Outcome, int] = {"already-contained": 0, "contained": 0, "contained-by-others": 0, "not-contained": 6}
+
+
+class Voice(Protocol):
+    """What people see of a fire; a walk's screen is one."""
+
+    def say(self, text: str, tone: Literal["plain", "good", "bad", "warn"] = "plain") -> None:
+        """One line."""
+
+    def working(self, text: str) -> AbstractContextManager[None]:
+        """Something that may take longer than a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ class Fired:
     roads: Roads
     intents: Intents
     clock: Clock
-    screen: Screen
+    screen: Voice
     data: bytes
     seconds: float
     attempts: list[Attempt]
@@ -100,7 +110,7 @@ class Fired:
         Raises Refused where nodes take nothing of it.
         """
         while True:
-            raw = self.signer.sign_transaction(attempt.outgoing(self.vault.chain_id, self.vault.safe, self.data))
+            raw = raw_by(self.signer, attempt.outgoing(self.vault.chain_id, self.vault.safe, self.data))
             signed = replace(attempt, transaction_hash=to_hex(keccak(raw)))
             if not (is_recorded and signed.transaction_hash in {one.transaction_hash for one in self.attempts}):
                 self.intents.intend(signed, **self.notes)
@@ -134,7 +144,7 @@ class Fired:
         """The last attempt once more, to every node."""
         self.is_public = True
         last = self.attempts[-1]
-        raw = self.signer.sign_transaction(last.outgoing(self.vault.chain_id, self.vault.safe, self.data))
+        raw = raw_by(self.signer, last.outgoing(self.vault.chain_id, self.vault.safe, self.data))
         self.screen.say("the private node did not bring it about: sent to the others", "warn")
         self.deliver(raw)
 

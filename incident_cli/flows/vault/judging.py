@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from incident_cli.chain.simulate import execution_verdict
 from incident_cli.evm import Address, Missing, checksummed
 from incident_cli.flows.vault.asking import NONCE_KEY, PROBE, PROBE_NONCE, Answers, Key
-from incident_cli.safe.vault import FEW, Rung, Shown, Vault, named
+from incident_cli.safe.vault import FEW, Rung, Shown, Vault
 
 State = Literal["ready", "behind", "satisfied", "burnt", "unsigned", "dead", "changed", "unknown"]
 GOOD = frozenset({"ready", "behind", "satisfied", "burnt"})
@@ -165,8 +165,6 @@ def signature_obstacles(view: View, rung: Rung) -> Iterator[Condition]:
     if gone:
         words = f"{', '.join(gone)} signed and is no owner any more: {there} of {threshold} signatures count"
         yield Condition(rung, "dead", words)
-    elif len(rung.signatures) >= view.vault.threshold:
-        yield Condition(rung, "dead", f"the threshold is {threshold} now, and {there} owners signed")
     else:
         yield Condition(rung, "unsigned", f"{there} of {threshold} signatures: `incident vault sign`")
 
@@ -201,12 +199,15 @@ def addresses_in(raw: bytes) -> tuple[Address, ...]:
     return tuple(checksummed(raw[at + 12 : at + 32]) for at in range(64, len(raw), 32))
 
 
-def owners_fact(vault: Vault) -> tuple[Address, ...]:
-    """The owners of the arming, as its facts have them."""
-    found = named(vault.facts, OWNERS)
-    return addresses_in(found.answer) if found else ()
+def adapted(vault: Vault, answers: Answers) -> Vault:
+    """The vault as its signatures are packed for the owners and the threshold of now: the same where both still are.
 
-
-def of_market(conditions: Iterable[Condition], market: str) -> tuple[Condition, ...]:
-    """The conditions of one market's rungs."""
-    return tuple(one for one in conditions if one.rung.market == market)
+    Where one of three signers was rotated out, the other two may be enough; what was asked with the signatures of the
+    first two must then be asked again.
+    """
+    raw, threshold = answers.raw(("fact", OWNERS)), answers.number(("fact", THRESHOLD))
+    if isinstance(raw, Missing) or isinstance(threshold, Missing):
+        return vault
+    owners = addresses_in(raw)
+    same = (set(owners), threshold) == (set(vault.owners), vault.threshold)
+    return vault if same else replace(vault, owners=owners, threshold=threshold)
