@@ -42,6 +42,10 @@ class Unusable(Exception):
         self.hint = hint or "Try again, or name another node for this chain in the deployment."
 
 
+class TooLarge(Unusable):
+    """The answer was larger than the cap."""
+
+
 def fetch(url: str, name: str, *, seconds: float = 4, cap_bytes: int = PIECE_BYTES) -> bytes:
     """The body of one GET, over HTTPS but for this machine's own services; raises Misused, or Unread by the deadline.
 
@@ -218,7 +222,7 @@ def read_body(
         while piece := response.read1(PIECE_BYTES, decode_content=False):
             pieces += piece
             if len(pieces) > cap_bytes:
-                raise Unusable(f"sent an answer larger than {cap_bytes} bytes", "Ask for less at once.")
+                raise TooLarge(f"sent an answer larger than {cap_bytes} bytes", "Ask for less at once.")
             if time.monotonic() > deadline:
                 raise Unusable("sent its answer too slowly")
     except BaseException:

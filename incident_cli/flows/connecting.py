@@ -105,9 +105,16 @@ def services_of(deployment: Deployment, environment: Environment, sleep: Callabl
 
 
 def connected(
-    entry: ServiceEntry, chain: str, chain_id: int, environment: Environment, sleep: Callable[[float], None]
+    entry: ServiceEntry,
+    chain: str,
+    chain_id: int,
+    environment: Environment,
+    sleep: Callable[[float], None] | None = None,
 ) -> TransactionService:
-    """The client of a service; raises Misused where the variable that holds its key is not set."""
+    """The client of a service; raises Misused where the variable that holds its key is not set.
+
+    Without `sleep` it waits for nothing where the service throttles.
+    """
     from incident_cli.safe.service import TransactionService
 
     key = None if entry.credential is None else environment(entry.credential.env)

@@ -1,7 +1,8 @@
 """The Safe transaction service of one chain: proposals, confirmations, the queue and delegates.
 
 Nothing that is sent counts until it was read back: a page of HTML with status 200, or a redirect that turns a POST
-into a GET, reads like success otherwise. Every POST is idempotent and may be sent again byte for byte.
+into a GET, reads like success otherwise. Every POST is idempotent and may be sent again byte for byte. The hosted ones
+are at https://api.safe.global/tx-service/ and the chain's short name.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ from incident_cli.safe.service_records import (
     parse_delegate,
     parse_transaction,
 )
-from incident_cli.safe.service_road import ServiceRoad, Unsure
+from incident_cli.safe.service_road import Oversized, ServiceRoad, Unsure
 from incident_cli.safe.signatures import hash_bytes
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.strict_json import Json
 from incident_cli.text import plain
 
 Found = TypeVar("Found")
-HOSTED = "https://api.safe.global/tx-service"  # / the chain's short name
 PAGE = 200  # the most that the service gives at once
 MOST = 2_000  # entries of one list
 ATTEMPTS = 3  # of the same bytes, and of reading a list that changes meanwhile
@@ -150,12 +150,12 @@ class TransactionService:
         """What is not executed from a nonce on, by nonce; `nonce` is the Safe's own: losers of earlier ones stay for
         ever.
 
-        All that is trusted, and of the untrusted, which anybody can put there, the first page. A record is a claim:
-        only `safe_tx` says what it would do.
+        All that is trusted, and the first page of what is not: anybody can put that there, so that it is left out
+        where it is too large to be read. A record is a claim: only `safe_tx` says what it would do.
         """
         path = f"/api/v2/safes/{safe}/multisig-transactions/?executed=false&nonce__gte={nonce}&ordering=nonce"
         trusted = self._all(f"{path}&trusted=true", parse_transaction, transaction_key)
-        untrusted = self._first(f"{path}&trusted=false", parse_transaction)
+        untrusted = self._untrusted(f"{path}&trusted=false")
         records = {one.safe_tx_hash: one for one in (*untrusted, *trusted)}.values()
         if any(one.safe != safe for one in records):
             raise Unread(f"{self.name} lists what is not of {safe}", self._road.look_at_url)
@@ -261,9 +261,13 @@ class TransactionService:
                 return list(entries.values())
         raise Unread(f"{self.name} lists something else each time it is read", "Run it again.")
 
-    def _first(self, path: str, parse: Callable[[Json], Found]) -> list[Found]:
-        """The entries of the first page of a list."""
-        return [self._parsed(parse, one) for one in self._page(f"{path}&limit={PAGE}&offset=0")[2]]
+    def _untrusted(self, path: str) -> list[ServiceTransaction]:
+        """The first page of a queue that anybody can fill; nothing where somebody filled it with more than is read."""
+        try:
+            listed = self._page(f"{path}&limit={PAGE}&offset=0")[2]
+        except Oversized:
+            return []
+        return [self._parsed(parse_transaction, one) for one in listed]
 
     def _page(self, path: str) -> tuple[int, bool, Sequence[Json]]:
         """One page: how many there are altogether, whether more follow, the entries."""

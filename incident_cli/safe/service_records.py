@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from incident_cli.errors import IncidentError, Misused, Refused
@@ -174,11 +175,17 @@ def mapping(name: str, found: Json) -> dict[str, Json]:
     return found
 
 
+@lru_cache(maxsize=4096)
+def checked(text: str) -> Address:
+    """An address whose checksum was computed once: a queue names the same few again and again."""
+    return parse_address(text)
+
+
 def address(record: Mapping[str, Json], name: str) -> Address:
     """A whole, checksummed address."""
     found = record.get(name)
     try:
-        return parse_address(found if isinstance(found, str) else "")
+        return checked(found if isinstance(found, str) else "")
     except ValueError:
         raise Malformed(name) from None
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.strict_json import Json, parse_json
 from incident_cli.text import plain
-from incident_cli.web import MEBIBYTE, Answer, Road, Unusable, is_loopback, parse_url, request_headers
+from incident_cli.web import MEBIBYTE, Answer, Road, TooLarge, Unusable, is_loopback, parse_url, request_headers
 
 QUOTED = 600  # characters of a refusal
 DEPTH = 256  # what it decodes of nested batches is nested itself
@@ -31,6 +31,10 @@ class Unsure(Unread):
     def __init__(self, message: str, hint: str = "", *, arrived: bool = True) -> None:
         super().__init__(message, hint)
         self.arrived = arrived
+
+
+class Oversized(Unsure):
+    """The answer was larger than is read."""
 
 
 class ServiceRoad:
@@ -83,7 +87,8 @@ class ServiceRoad:
             return self._road.ask(method, f"{self._base}{path}", self._headers, body)
         except Unusable as problem:
             hint = "Run it again: what has arrived is not sent twice. " + FILES
-            raise Unsure(f"{self.name} {problem.reason}", hint, arrived=problem.arrived) from None
+            kind = Oversized if isinstance(problem, TooLarge) else Unsure
+            raise kind(f"{self.name} {problem.reason}", hint, arrived=problem.arrived) from None
 
     def _wait(self, answer: Answer, left: float) -> float:
         """Wait as long as it asks for; the patience that is left, or Unread where it is not enough."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from incident_cli.errors import IncidentError, Misused
-from incident_cli.flows.connecting import Environment
+from incident_cli.flows.connecting import Environment, connected
 from incident_cli.flows.preflight.item import Item, judged, not_ready, ready, waiting
 from incident_cli.flows.preflight.safe import SafeSeen
 from incident_cli.runbook.deployment import ServiceEntry
@@ -19,18 +19,6 @@ from incident_cli.safe.service import TransactionService
 from incident_cli.safe.service_records import ServiceTransaction
 
 SHOWN = 5
-
-
-def client_of(chain: str, chain_id: int, entry: ServiceEntry, environment: Environment) -> TransactionService:
-    """The client of a chain's service as the deployment names it; raises Misused where the key's variable is not
-    set."""
-    key = None
-    if entry.credential is not None:
-        name = entry.credential.env
-        key = environment(name)
-        if key is None:
-            raise Misused(f"the transaction service of {chain} needs a key, and {name} is not set", f"export {name}=…")
-    return TransactionService(entry.url, chain=chain, chain_id=chain_id, key=key)
 
 
 def service_items(
@@ -43,7 +31,7 @@ def service_items(
         yield from (judged(f"nonce-queue:{safe}", partial(unseen_queue, safe, seen)) for safe, seen in safes.items())
         return
     try:
-        service = client_of(chain, chain_id, entry, environment)
+        service = connected(entry, chain, chain_id, environment)
         about = judged_down(name, service)
     except Misused as problem:
         about = not_ready(name, problem.message, problem.hint)
