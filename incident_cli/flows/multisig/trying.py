@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from incident_cli.abi import Signature
 from incident_cli.chain.simulate import Simulation, Trial, simulate
-from incident_cli.flows.multisig.expectation import expected_of
+from incident_cli.evm import Call, to_hex
 from incident_cli.flows.multisig.inspecting import ChainView
 from incident_cli.flows.multisig.loading import Loaded
 from incident_cli.flows.multisig.place import Place
 from incident_cli.report.signing_card import CardSimulation
+from incident_cli.safe.batch import InnerCall
 from incident_cli.safe.execution_data import execution_data
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.rotation import excluded_of
 from incident_cli.safe.signatures import number_of, pack, pre_validated
+from incident_cli.safe.unfolding import unfold
+
+
+@dataclass(frozen=True, slots=True)
+class BytesCall(Call):
+    """A call by its bytes, of whatever function they are: what runs is what is tried."""
+
+    calldata: bytes = b""
+
+    @property
+    def data(self) -> bytes:
+        """The calldata."""
+        return self.calldata
+
+
+def as_it_runs(call: InnerCall) -> BytesCall:
+    """A call of the transaction, named by its selector."""
+    return BytesCall(call.to, Signature(f"function {to_hex(call.data[:4])}", ()), (), call.value, call.data)
 
 
 def tried(loaded: Loaded, place: Place, view: ChainView) -> CardSimulation:
@@ -24,7 +46,7 @@ def tried(loaded: Loaded, place: Place, view: ChainView) -> CardSimulation:
     signatures = pack({owner: pre_validated(owner) for owner in signers})
     hash_ = hash_transaction(tx).safe_tx_hash
     trial = Trial(execution_data(tx, signatures), signers[0], tuple(signers[1:]), hash_)
-    calls = () if loaded.proposal is None else expected_of(loaded).calls
+    calls = [as_it_runs(one) for one in unfold(tx).outermost]
     return in_words(simulate(place.reader.endpoint, place.chain, tx.safe, calls, (), trial=trial))
 
 
