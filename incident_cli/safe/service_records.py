@@ -133,7 +133,9 @@ def parse_transaction(found: Json) -> ServiceTransaction:
 
 def confirmations_of(record: Mapping[str, Json]) -> tuple[ServiceConfirmation, ...]:
     """The confirmations of a record, in its order."""
-    listed = record.get("confirmations") or []
+    listed = record.get("confirmations")
+    if listed is None:
+        return ()
     if not isinstance(listed, list) or len(listed) > MOST_CONFIRMATIONS:
         raise Malformed("confirmations")
     return tuple(parse_confirmation(one) for one in listed)

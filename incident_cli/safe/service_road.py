@@ -63,11 +63,12 @@ class ServiceRoad:
     def read(self, path: str) -> Json:
         """The JSON of a GET; None where the service itself says that there is no such thing; raises as `ask` does."""
         answer = self.ask("GET", path)
-        if answer.status == 404:
-            if isinstance(self.json_of(answer), dict):
-                return None
-            raise Unsure(f"{self.name} answered HTTP 404 in a way it never does", self.look_at_url)
-        return self.json_of(answer)
+        found = self.json_of(answer)
+        if answer.status == 404 and isinstance(found, dict) and "detail" in found:
+            return None
+        if answer.status == 404 or found is None:
+            raise Unsure(f"{self.name} answered HTTP {answer.status} in a way it never does", self.look_at_url)
+        return found
 
     def ask(self, method: str, path: str, document: Mapping[str, object] | None = None) -> Answer:
         """An answer with status 2xx or 404, waiting where it throttles.

@@ -145,6 +145,10 @@ class Faults:
         """Spoil so many requests at a site (`*` is every site), after the first few of it that are skipped."""
         self._armed += [(site, None)] * skip + [(site, FAULTS[fault])] * times
 
+    def arm_with(self, site: str, fault: Fault) -> None:
+        """The same once, with a fault of the test's own."""
+        self._armed.append((site, fault))
+
     def refuse_after(self, requests: int) -> None:
         """Answer so many requests in all, and be gone when the next one comes."""
         self._refuse_at = requests
