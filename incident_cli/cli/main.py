@@ -11,6 +11,7 @@ import typer
 
 from incident_cli import __version__
 from incident_cli.cli import (
+    adopt,
     check,
     contain,
     drill,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command("drill", epilog=drill.EXAMPLE, short_help="Rehearse an incident on an embedded chain.")(drill.drill)
 app.command("respond", epilog=respond.EXAMPLE, short_help="Respond to an incident on a real chain.")(respond.respond)
 app.command("contain", epilog=contain.EXAMPLE, short_help="Pull one lever without a firing check.")(contain.contain)
+app.command("adopt", epilog=adopt.EXAMPLE, short_help=adopt.SHORT)(adopt.adopt)
 app.command("explain", epilog=explain.EXAMPLE, short_help="Explain a code, a kind of check or a verb.")(explain.explain)
 app.command("init", epilog=init.EXAMPLE, short_help="Begin with your own protocol: write its first files.")(init.init)
 app.command("preflight", epilog=preflight.EXAMPLE, short_help="Ask whether the Safe could act now.")(

@@ -18,6 +18,7 @@ from incident_cli.flows.session import Session
 from incident_cli.incident.events import Event, Kind, block_to_json, with_plans
 from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.files import read_json, write_proposal
+from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.transaction import SafeTx
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ class Delivery(Protocol):
     def queue(self, session: Session, safe: Address) -> Queue | None:
         """What stands in the Safe's queue on the session's chain; None where there is no such thing. Raises Unread."""
 
+    def withdraw(self, session: Session, tx: SafeTx) -> str:
+        """Put a rejection where the owners sign it, once; where that is, in words."""
+
 
 class Replaced(Exception):
     """Another transaction took the proposal's nonce: it can never execute."""
@@ -74,7 +78,7 @@ class FileDelivery:
         proposal = leg.proposal
         tx = SafeTx.from_json(proposal["safe_tx"])
         state = read_safe(session.reader, tx.safe)
-        if leg.find(Kind.EXPORTED) is None and state.nonce > tx.nonce:
+        if not leg.is_handed_over and state.nonce > tx.nonce:
             raise Replaced(f"the Safe {tx.safe} moved on to nonce {state.nonce} while {tx.nonce} was being confirmed")
         if state.nonce <= tx.nonce:
             self.export(session, leg)
@@ -112,6 +116,13 @@ class FileDelivery:
     def queue(self, session: Session, safe: Address) -> Queue | None:
         """What other incidents on this machine have proposed; a queue elsewhere is not seen."""
         return queue_here(session, safe, None)
+
+    def withdraw(self, session: Session, tx: SafeTx) -> str:
+        """Written beside the proposals, as `<safe_tx_hash>.json`."""
+        name = f"{hash_transaction(tx).safe_tx_hash}.json"
+        path = self.directory / name
+        path = path if path.exists() else write_proposal(self.directory, name, tx.to_json())
+        return f"owners sign and execute {path}"
 
     def export(self, session: Session, leg: Leg) -> None:
         """Write the file and record it; a file that is there already must still hold this transaction."""

@@ -40,7 +40,7 @@ class Leg:
     @property
     def is_handed_over(self) -> bool:
         """Whether it has left this program: signed, or written for others to sign. Before that it is planned anew."""
-        return self.find(Kind.EXPORTED) is not None or self.find(Kind.SIGNED) is not None
+        return any(self.find(kind) is not None for kind in (Kind.EXPORTED, Kind.SIGNED, Kind.ADOPTED))
 
     @property
     def executed(self) -> Event | None:

@@ -81,7 +81,7 @@ def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
     legs = {
         chain: partial(contain_on, on_leg(session, chain, len(parts)), part, prepare) for chain, part in parts.items()
     }
-    ended = followed(session, legs)
+    ended = followed(session, step, legs)
     proofs = [one.proof for one in ended.values() if one.proof is not None]
     bound = {name: value for one in ended.values() for name, value in one.data["bound"].items()}
     if not proofs:
@@ -197,10 +197,13 @@ def ready_reads(plans: Sequence[Plan], salt: bytes) -> list[CallRead]:
     return [one.delay.ready_at(call, salt) for one in plans if one.delay is not None for call in one.calls]
 
 
-def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | None = None) -> Draft:
+def draft(
+    session: Session, step: ContainStep, prepare: Preparer, salt: bytes | None = None, nonce: int | None = None
+) -> Draft:
     """Everything read, planned, folded and simulated, once firing was judged again and found what was compared.
 
-    `salt` executes the operations that were scheduled under it, and nothing else.
+    `salt` executes the operations that were scheduled under it, and nothing else. `nonce` is taken as it is; without
+    one the operator chooses where the Safe's queue is not empty.
     """
     before = bound_values(session, step)
     queue = reading_queue(session, session.bound.slots[step.contain.by].addresses["safe"])
@@ -214,7 +217,9 @@ def draft(session: Session, step: ContainStep, prepare: Preparer, salt: bytes | 
     if not wanted:
         raise Waiting("every call is satisfied on chain by now; nothing was proposed", "operator")
     aim = wanted_of(session, step, wanted, salt)
-    aim = replace(aim, nonce=chosen_nonce(session, step, aim.safe, [one.call for one in aim.calls], queue))
+    if nonce is None:
+        nonce = chosen_nonce(session, step, aim.safe, [one.call for one in aim.calls], queue)
+    aim = replace(aim, nonce=nonce)
     proposal = prepare(session, step, aim)
     irreversible = any(one.undo is None for one in wanted)
     phrase = phrase_of(session, step, wanted)
