@@ -48,7 +48,11 @@ def list_(*, deployment: Deployment, safe: Safe, as_json: Json = False) -> None:
     printer, counter = Printer(), counter_at(deployment)
     place = counter.place(safe)
     found = delegates_of(place, counter.service_of(place))
-    printer.line(f"Safe {place.safe} on {place.chain}: {len(found)} delegates", "bold", hanging=INDENT)
+    printer.line(
+        f"Safe {place.safe} on {place.chain}: {len(found) or 'no'} delegate{'' if len(found) == 1 else 's'}",
+        "bold",
+        hanging=INDENT,
+    )
     for one in found:
         show(printer, one)
     if as_json:

@@ -42,9 +42,10 @@ def matter_at(counter: Counter, target: str) -> Matter:
 
 def show_queued(printer: Printer, one: Queued, word: str, style: str) -> None:
     """A transaction of the queue: what it does, its hash, how many it claims to have."""
-    printer.line(f"{word} at nonce {one.nonce}: {one.label}", style, hanging=2 * INDENT)
+    printer.line(f"{word}: {one.label}", style, hanging=2 * INDENT)
     printer.line(f"{' ' * INDENT}{one.safe_tx_hash}", hanging=INDENT)
-    by = f"{len(one.confirmed_by)} confirmations claimed"
+    count = len(one.confirmed_by)
+    by = f"{count} confirmation{'' if count == 1 else 's'} by the service's count"
     trust = "" if one.trusted else "; NOT trusted by the service: anybody may have put it there"
     printer.line(f"{' ' * INDENT}{by}{trust}", hanging=INDENT)
 

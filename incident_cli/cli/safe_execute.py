@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from incident_cli.flows.multisig.executing import Road
     from incident_cli.flows.multisig.following import Followed, Watch
     from incident_cli.flows.multisig.readiness import Readiness
-    from incident_cli.flows.multisig.taking_up import Matter
+    from incident_cli.flows.multisig.taking_up import Counter, Matter
     from incident_cli.safe.signing import Signer
 
 EXAMPLE = "Example: incident safe execute proposal.json --deployment production.yaml --keystore hot.json"
@@ -62,7 +62,7 @@ def execute(
     desk, counter = Desk(), counter_at(deployment)
     watch = follow(counter, matter_at(counter, target), signatures or [])
     sender = require_signer(signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd))
-    done = carried(desk, watch, sender, road_of(depth, private, fee_cap))
+    done = carried(desk, counter, watch, sender, road_of(depth, private, fee_cap))
     show(desk.printer, done)
     print_json({"schema": "incident.safe-execute/v1", **done.to_json()}) if as_json else None
     raise typer.Exit(0 if done.is_proven else NotProven.exit_code)
@@ -89,6 +89,7 @@ def approve(
     signer = require_signer(signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd))
     consent_to_approve(Submission(counter, matter, signer), signer, desk_of(desk.printer))
     done = approved(desk, matter, signer, road_of(0, None, fee_cap))
+    desk.printer.command("follow it", f"safe status {target} --deployment {deployment}")
     print_json({"schema": "incident.safe-approve/v1", **done.to_json()}) if as_json else None
 
 
@@ -130,11 +131,18 @@ def approved(desk: Desk, matter: Matter, signer: Signer, road: Road) -> Approved
     done = approve_on_chain(matter.place, matter.tx, signer, clock=SystemClock(), say=say, road=road)
     how = "stood already" if done.transaction_hash is None else f"stands on chain by {done.transaction_hash}"
     desk.printer.line(f"the approval of {done.owner} {how}", "green", hanging=INDENT)
-    desk.printer.command("follow it", f"safe status {done.safe_tx_hash} --deployment FILE")
     return done
 
 
-def carried(desk: Desk, watch: Watch, sender: Signer, road: Road) -> Carried:
+def examine_first(printer: Printer, matter: Matter, counter: Counter) -> None:
+    """What is dangerous is not sent, whoever signed it; raises Refused. Warnings are shown."""
+    from incident_cli.flows.multisig.examining import examine
+
+    for one in examine(matter.loaded, counter.aids, counter.environment)[1].findings:
+        printer.line(f"look twice: {one.message} ({one.code})", "yellow", hanging=INDENT)
+
+
+def carried(desk: Desk, counter: Counter, watch: Watch, sender: Signer, road: Road) -> Carried:
     """Shown, typed and sent; or found where it was executed already."""
     from incident_cli.cli.safe_follow import show as show_status
     from incident_cli.flows.clock import SystemClock
@@ -145,9 +153,10 @@ def carried(desk: Desk, watch: Watch, sender: Signer, road: Road) -> Carried:
     hands = Hands(sender, settings.incident_home(), clock, teller(printer), road)
     with printer.working("reading the chain and the service"):
         found = watch.look()
-    show_status(printer, found, clock.now())
+    show_status(printer, found, clock.now(), None)
     if found.state in ("executed", "failed"):
         return carried_before(watch.matter, found.standing, road.depth)
+    examine_first(printer, watch.matter, counter)
     weighed = weigh(watch, found.standing, hands)
     warning = broadcaster_warning(watch.matter.place, sender.address)
     if warning:

@@ -25,7 +25,8 @@ Signatures = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it is ready, executed, or never can be.")]
 Every = Annotated[int, typer.Option("--every", metavar="SECONDS", min=2, max=3600, help="How often, with --wait.")]
 STYLES = {"ready": "bold green", "executed": "bold green", "waiting": "yellow", "queued": "yellow"}
-LABEL = 11
+LABEL = 12
+ROADS = {"service": "the service", "file": "a file"}
 TITLES = {
     "ready": "READY: simulated with these very signatures; anybody may execute it",
     "executed": "EXECUTED",
@@ -56,13 +57,13 @@ def status(
     with printer.working("reading the chain and the service"):
         watch = follow(counter, matter_at(counter, target), signatures or [])
         found = watch.look()
-    show(printer, found, clock.now())
+    show(printer, found, clock.now(), deployment)
     while wait and found.is_open:
         with printer.working(f"{found.words}; looking again every {every} s, Ctrl-C ends it"):
             clock.sleep(every)
             before, found = found, watch.look()
         if found.fingerprint != before.fingerprint:
-            show(printer, found, clock.now())
+            show(printer, found, clock.now(), deployment)
     print_json(document(found, clock.now())) if as_json else None
     raise typer.Exit(found.exit_code)
 
@@ -72,8 +73,9 @@ def document(found: Followed, now: datetime) -> dict[str, Any]:
     return {"schema": "incident.safe-status/v1", **found.to_json(now)}
 
 
-def show(printer: Printer, found: Followed, now: datetime) -> None:
-    """What it is, who confirmed, who did not and what time it is there, what else stands in its way; last the state."""
+def show(printer: Printer, found: Followed, now: datetime, deployment: Path | None) -> None:
+    """What it is, who confirmed, who did not and what time it is there, what else stands in its way; last the state,
+    and with a `deployment` the command that comes next."""
     standing = found.standing
     printer.line()
     printer.line(found.label, "bold", hanging=INDENT)
@@ -83,7 +85,7 @@ def show(printer: Printer, found: Followed, now: datetime) -> None:
     if standing.fate == "open":
         show_people(printer, found, now)
         show_queue(printer, standing)
-    show_state(printer, found)
+    show_state(printer, found, deployment)
 
 
 def nonce_words(standing: Standing) -> str:
@@ -99,12 +101,19 @@ def show_people(printer: Printer, found: Followed, now: datetime) -> None:
     printer.line()
     printer.line(f"{len(standing.confirmations)} of {standing.threshold} confirmations", "bold")
     for one in standing.confirmations:
-        row(printer, "confirmed", [names.get(one.owner, ""), one.owner, f"{one.kind}, by {one.road}"], "green")
+        how = one.kind if one.road == "chain" else f"{one.kind}, from {ROADS[one.road]}"
+        row(printer, "confirmed", [names.get(one.owner, ""), one.owner, how], "green")
+    word, style = ("missing", "yellow") if standing.missing else ("not needed", "")
     for waiter in standing.waiting:
         reach = f"reach by {waiter.reach}" if waiter.reach else "no contact in the deployment"
-        row(printer, "missing", [waiter.name, waiter.owner, reach, waiter.local_time(now)], "yellow")
+        row(printer, word, [waiter.name, waiter.owner, reach, waiter.local_time(now)], style)
     for bad in standing.invalid:
-        row(printer, "NOT VALID", [names.get(bad.owner, ""), bad.owner, f"by {bad.road}: {bad.reason}"], "bold red")
+        row(
+            printer,
+            "NOT VALID",
+            [names.get(bad.owner, ""), bad.owner, f"from {ROADS.get(bad.road, bad.road)}: {bad.reason}"],
+            "bold red",
+        )
 
 
 def row(printer: Printer, label: str, parts: Sequence[str], style: str) -> None:
@@ -121,26 +130,28 @@ def show_queue(printer: Printer, standing: Standing) -> None:
     if standing.rivals or standing.earlier or standing.service_problem:
         printer.line()
     for one in standing.rivals:
-        show_queued(printer, one, "RIVAL", "bold red")
+        show_queued(printer, one, f"RIVAL at nonce {one.nonce}", "bold red")
     if standing.rivals:
         printer.line("Whichever of them executes first displaces the others.", "bold red")
     for one in standing.earlier:
-        show_queued(printer, one, "first", "yellow")
+        show_queued(printer, one, f"must execute first, nonce {one.nonce}", "yellow")
     if standing.service_problem:
         words = "Confirmations and rivals in the service are UNKNOWN"
         printer.line(f"{words}: {standing.service_problem}", "bold magenta", hanging=INDENT)
 
 
-def show_state(printer: Printer, found: Followed) -> None:
+def show_state(printer: Printer, found: Followed, deployment: Path | None) -> None:
     """The state and what to do next."""
     printer.line()
     style = STYLES.get(found.state, "bold red")
     printer.line(TITLES[found.state], style, hanging=INDENT)
     if found.reason:
         printer.line(found.reason, hanging=INDENT)
-    hash_ = found.standing.safe_tx_hash
+    if deployment is None:
+        return
+    which = found.standing.safe_tx_hash if found.standing.on_service else found.source
     if found.state == "ready":
-        printer.command("next", f"safe execute {hash_} --deployment FILE --keystore FILE")
+        printer.command("next", f"safe execute {which} --deployment {deployment} --keystore FILE")
     elif found.state == "waiting":
-        verb = f"confirm {hash_}" if found.standing.on_service else "sign FILE"
-        printer.command("each owner", f"safe {verb} --deployment FILE --keystore FILE")
+        verb = "confirm" if found.standing.on_service else "sign"
+        printer.command("each owner", f"safe {verb} {which} --deployment {deployment} --keystore FILE")

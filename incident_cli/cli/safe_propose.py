@@ -70,7 +70,9 @@ def propose(
     matter = matter_at(counter, file)
     signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
     order = submission(counter, matter, require_choice(signer, unsigned), owner)
-    finish(desk.printer, "propose", submitting.propose(order, desk_of(desk.printer)), as_json)
+    done = submitting.propose(order, desk_of(desk.printer))
+    finish(desk.printer, done, deployment)
+    print_json({"schema": "incident.safe-propose/v1", **done.to_json()}) if as_json else None
 
 
 def confirm(
@@ -92,7 +94,9 @@ def confirm(
     matter = matter_at(counter, target)
     signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
     order = submission(counter, matter, require_choice(signer, False), None)
-    finish(desk.printer, "confirm", submitting.confirm(order, desk_of(desk.printer)), as_json)
+    done = submitting.confirm(order, desk_of(desk.printer))
+    finish(desk.printer, done, deployment)
+    print_json({"schema": "incident.safe-confirm/v1", **done.to_json()}) if as_json else None
 
 
 def reject(
@@ -116,7 +120,8 @@ def reject(
     signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
     path = write_rejection(desk.printer, made, out)
     done = None if signer is None else put_in(desk, counter, matter, signer)
-    finish_rejection(desk.printer, made, path, done, as_json)
+    finish_rejection(desk.printer, path, done, deployment)
+    print_json(rejection_object(made, path, done)) if as_json else None
 
 
 def require_choice(signer: Signer | None, unsigned: bool) -> Signer | None:
@@ -141,7 +146,7 @@ def submission(counter: Counter, matter: Matter, signer: Signer | None, owner: s
     return Submission(counter, matter, signer, None if owner is None else Address(owner))
 
 
-def finish(printer: Printer, command: str, done: Submitted, as_json: bool) -> None:
+def finish(printer: Printer, done: Submitted, deployment: Path) -> None:
     """What became of it, and what comes next."""
     printer.settle()
     hash_, count = done.posted.safe_tx_hash, len(done.posted.confirmed_by)
@@ -150,9 +155,7 @@ def finish(printer: Printer, command: str, done: Submitted, as_json: bool) -> No
     printer.line(f"{' ' * INDENT}{hash_}", hanging=INDENT)
     printer.line(f"{count} of {done.examined.view.threshold} confirmations by the service's count")
     verb = "status" if done.missing else "execute"
-    printer.command("follow it" if done.missing else "next", f"safe {verb} {hash_} --deployment FILE")
-    if as_json:
-        print_json({"schema": f"incident.safe-{command}/v1", **done.to_json()})
+    printer.command("follow it" if done.missing else "next", f"safe {verb} {hash_} --deployment {deployment}")
 
 
 def rejection_of(counter: Counter, target: str | None, nonce: int | None, safe: str | None) -> tuple[Rejection, Matter]:
@@ -200,17 +203,24 @@ def put_in(desk: Desk, counter: Counter, matter: Matter, signer: Signer) -> Subm
     return submitting.propose(submission(counter, matter, require_choice(signer, False), None), desk_of(desk.printer))
 
 
-def finish_rejection(printer: Printer, made: Rejection, path: Path, done: Submitted | None, as_json: bool) -> None:
+def finish_rejection(printer: Printer, path: Path, done: Submitted | None, deployment: Path) -> None:
     """Where it is, and who does what with it."""
     printer.line(f"written: {path}", "green")
     if done is None:
-        printer.command("each owner", f"safe sign {path} --deployment FILE --keystore FILE")
+        printer.command("each owner", f"safe sign {path} --deployment {deployment} --keystore FILE")
     else:
-        finish(printer, "reject", done, as_json=False)
-    if as_json:
-        displaced = [{"safe_tx_hash": hash_, "does": words} for hash_, words in made.displaced]
-        submitted = None if done is None else done.to_json()
-        words = {"safe_tx": made.tx.to_json(), "safe_tx_hash": made.hashes.safe_tx_hash, "nonce": made.tx.nonce}
-        known = made.queue.is_whole
-        document = {**words, "displaces": displaced, "queue_known": known, "file": str(path), "submitted": submitted}
-        print_json({"schema": "incident.safe-reject/v1", **document})
+        finish(printer, done, deployment)
+
+
+def rejection_object(made: Rejection, path: Path, done: Submitted | None) -> dict[str, object]:
+    """As `--json` prints it; `queue_known` is False where no service was read: then more may stand at the nonce."""
+    return {
+        "schema": "incident.safe-reject/v1",
+        "safe_tx": made.tx.to_json(),
+        "safe_tx_hash": made.hashes.safe_tx_hash,
+        "nonce": made.tx.nonce,
+        "displaces": [{"safe_tx_hash": hash_, "does": words} for hash_, words in made.displaced],
+        "queue_known": made.queue.is_whole,
+        "file": str(path),
+        "submitted": None if done is None else done.to_json(),
+    }

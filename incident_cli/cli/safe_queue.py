@@ -12,7 +12,7 @@ from incident_cli.cli.terminal import Printer, print_json
 
 if TYPE_CHECKING:
     from incident_cli.flows.multisig.place import Place
-    from incident_cli.flows.multisig.queueing import AtNonce, Queue
+    from incident_cli.flows.multisig.queueing import AtNonce, NonceChoice, Queue
 
 EXAMPLE = "Example: incident safe queue council --deployment production.yaml"
 SHORT = "Show what stands at each nonce of a Safe."
@@ -62,7 +62,15 @@ def show(printer: Printer, place: Place, found: Queue) -> None:
     printer.line()
     printer.line("a new transaction may take", "bold")
     for choice in choices_of(found):
-        printer.line(f"{' ' * INDENT}{choice.how:<10}{choice.words}", hanging=12)
+        printer.line(f"{' ' * INDENT}{choice.how:<11}{choice_words(choice)}", hanging=13)
+
+
+def choice_words(choice: NonceChoice) -> str:
+    """A choice beside what stands above it already."""
+    if not choice.displaces:
+        return choice.words
+    count = len(choice.displaces)
+    return f"nonce {choice.nonce}: displaces what stands there ({count} transaction{'' if count == 1 else 's'})"
 
 
 def show_nonce(printer: Printer, at: AtNonce, nonce: int) -> None:

@@ -20,18 +20,21 @@ from incident_cli.safe.signature_file import read_signature_file
 from incident_cli.text import plain
 
 EXITS = {"ready": 0, "executed": 0, "waiting": 5, "queued": 5, "unknown": 3}
+WAITING_FOR = {"waiting": "signatures", "queued": "earlier nonces"}
 OPEN = ("waiting", "queued", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One look. `label` says what the transaction does; `names` are the contacts by owner."""
+    """One look. `label` says what the transaction does; `names` are the contacts by owner; `source` is where it was
+    loaded from."""
 
     place: Place
     standing: Standing
     readiness: Readiness
     label: str
     names: Mapping[Address, str]
+    source: str = ""
 
     @property
     def state(self) -> str:
@@ -69,7 +72,7 @@ class Followed:
     def to_json(self, now: datetime) -> dict[str, Any]:
         """As `--json` prints it."""
         words = {"state": self.state, "reason": plain(self.reason), "does": self.label}
-        return {**words, **self.standing.to_json(now)}
+        return {**words, "waiting_for": WAITING_FOR.get(self.state), **self.standing.to_json(now)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Watch:
         )
         found = readiness(matter.place, standing, ANYBODY)
         names = {one.owner: one.name for one in matter.place.deployment.contacts}
-        return Followed(matter.place, standing, found, self.describe(matter.tx), names)
+        return Followed(matter.place, standing, found, self.describe(matter.tx), names, matter.loaded.source)
 
 
 def follow(counter: Counter, matter: Matter, files: Sequence[Path]) -> Watch:

@@ -124,7 +124,7 @@ class NonceChoice:
         if self.displaces:
             return f"nonce {self.nonce}: displaces {'; '.join(self.displaces)}"
         if self.behind:
-            return f"nonce {self.nonce}: executes only after {self.behind} earlier transactions"
+            return f"nonce {self.nonce}: executes only once the {self.behind} nonces before it are used"
         return f"nonce {self.nonce}: next to execute, displaces nothing"
 
 
