@@ -83,7 +83,8 @@ def show(printer: Printer, found: Inspection) -> None:
         show_differences(printer, found)
     if found.hashes is not None:
         printer.line()
-        show_hashes(printer, found.hashes, f"{' and '.join(found.opinions)} agree")
+        *others, last = found.opinions
+        show_hashes(printer, found.hashes, f"{', '.join(others)} and {last} agree")
     printer.line()
     show_findings(printer, found)
 

@@ -102,9 +102,9 @@ def codes(found: Inspection, severity: str | None = None) -> set[str]:
     return {one.code for one in found.findings if severity in (None, one.severity)}
 
 
-def proposal(calls: Sequence[Call], **changed: object) -> dict[str, Any]:
+def proposal(planned: Sequence[Call], /, **changed: object) -> dict[str, Any]:
     """A proposal file as incident writes it, as far as it is read here."""
-    tx = made(calls)
+    tx = made(planned)
     hashes = hash_transaction(tx)
     records = [
         {
@@ -115,7 +115,7 @@ def proposal(calls: Sequence[Call], **changed: object) -> dict[str, Any]:
             "signature": one.signature.source,
             "data": to_hex(one.data),
         }
-        for one in calls
+        for one in planned
     ]
     document: dict[str, Any] = {
         "schema": PROPOSAL_SCHEMA,

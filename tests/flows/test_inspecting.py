@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from incident_cli.abi import Signature, encode_call, parse_signature
@@ -400,7 +400,9 @@ def dangerous(draw: st.DrawFn) -> tuple[str, SafeTx]:
     """A clean transaction of one to three calls, and a danger put into it."""
     tx = made(draw(st.lists(st.sampled_from([PAUSE, LIMIT]), min_size=1, max_size=3)))
     name = draw(st.sampled_from(sorted(DANGERS)))
-    return name, DANGERS[name](draw, tx)
+    changed = DANGERS[name](draw, tx)
+    assume(changed != tx)
+    return name, changed
 
 
 def inspected(tx: SafeTx) -> Inspection:
