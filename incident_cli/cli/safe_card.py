@@ -95,7 +95,7 @@ def save(out: Path, content: str) -> None:
 def tell(printer: Printer, card: SigningCard, content: str, form: CardFormat, out: Path | None) -> None:
     """The card on stdout, or where it is; at a terminal that shows colours, the code for a phone's camera below it."""
     from incident_cli.cli.terminal import print_text
-    from incident_cli.report.signing_card import BY_EYE, code_rows
+    from incident_cli.report.signing_card import BY_EYE, address, code_rows
 
     if out is not None:
         printer.line(f"written: {out}", hanging=9)
@@ -103,4 +103,5 @@ def tell(printer: Printer, card: SigningCard, content: str, form: CardFormat, ou
         print_text(content)
     if printer.seen and printer.styled and form is CardFormat.TEXT:
         printer.write(code_rows(card), "black on white")
+        printer.line(address(card))
         printer.line(BY_EYE)

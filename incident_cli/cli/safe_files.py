@@ -100,7 +100,8 @@ def export(file: File, *, form: Form, out: Out, deployment: On = None, as_json: 
     from incident_cli.flows.multisig.loading import load_transaction
 
     now = int(SystemClock().now().timestamp() * 1_000)
-    found = exported(load_transaction(file, stdin_bytes()), form.value, now, deployment_of(deployment), variable)
+    loaded, beside = load_transaction(file, stdin_bytes()), None if file == STDOUT else Path(file).parent
+    found = exported(loaded, form.value, now, deployment_of(deployment), variable, beside)
     if out == STDOUT and as_json:
         raise Misused("--json and --out - both write to stdout", "Give a folder, or leave out --json.")
     paths = () if out == STDOUT else write(Path(out), found)

@@ -20,7 +20,7 @@ WIDTH = 72
 LABEL = 12
 VALUE_LIMIT = 4_000
 QR_CORRECTION = "m"  # 15 % of the code may be damaged: paper is
-BY_EYE = "Compare every digit by eye with what your device shows. The code below proves nothing."
+BY_EYE = "Compare every digit by eye with what your device shows. A QR code proves nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def text(card: SigningCard) -> str:
         lines += ["", f"{mark}{section.title.upper()}"]
         for line in section.lines:
             lines += written(line)
-    return "\n".join([*lines, "", f"QR: {address(card)}"[:VALUE_LIMIT]])
+    return "\n".join(lines)
 
 
 def written(line: Line) -> list[str]:

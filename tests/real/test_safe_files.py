@@ -21,6 +21,7 @@ from incident_cli.flows.multisig.exporting import Exported, Format, export, writ
 from incident_cli.flows.multisig.importing import Imported, Into, import_file, keep
 from incident_cli.flows.multisig.loading import load_transaction
 from incident_cli.flows.multisig.merging import MergeResult, merge_files
+from incident_cli.flows.multisig.rotating import RotationOrder, plan
 from incident_cli.flows.multisig.signing import AGAIN, SignedFile, SigningDesk, SigningOrder, sign
 from incident_cli.outgoing import Outgoing
 from incident_cli.report.signing_card import SigningCard, text
@@ -123,7 +124,9 @@ def merged(office: Office, *files: Path, on_chain: bool = True) -> MergeResult:
 
 def exported(office: Office, file: Path, form: Format, on_chain: bool = False) -> Exported:
     """A file in another form."""
-    return export(load_transaction(file, None), form, NOW_MS, office.deployment if on_chain else None, nothing)
+    return export(
+        load_transaction(file, None), form, NOW_MS, office.deployment if on_chain else None, nothing, file.parent
+    )
 
 
 def executed_by_anybody(office: Office, found: Exported, tx: SafeTx) -> None:
@@ -439,3 +442,39 @@ def test_the_signing_record_is_of_this_machine_alone(office: Office) -> None:
     one.sign(file)
     assert record_path(one.home, office.transaction()).stat().st_mode & 0o777 == 0o600
     assert not record_path(two.home, office.transaction()).exists()
+
+
+def test_a_simulation_that_fails_is_on_the_card(office: Office) -> None:
+    mine = machine(office, 0)
+    office.anvil.transact(
+        office.anvil.accounts[0], office.market, "appoint(address guardian)", office.anvil.accounts[1]
+    )
+    mine.sign(proposal(office, simulation={"state": "passed", "method": "eth_simulateV1", "reason": ""}))
+    assert mine.cards[0].simulation.state == "failed" and "FAILED" in text(mine.cards[0])
+
+
+def test_a_rotation_is_signed_by_those_who_stay(office: Office) -> None:
+    going, staying, coming = office.council.owners[0], machine(office, 1), account(5, "new owner").address
+    order = RotationOrder(office.deployment_file, "council", (going.address,), (coming,))
+    file = plan(order, nothing).write(office.folder / "rotation")
+    with pytest.raises(Refused, match="rotated out"):
+        machine(office, 0).sign(file)
+    signed = [staying.sign(file), machine(office, 2).sign(file)]
+    shown = text(staying.cards[0])
+    assert "swapOwner" in shown and coming in shown and staying.cards[0].simulation.state == "passed"
+    both = merged(office, *(one.path for one in signed))
+    assert both.to_json()["ready"] and both.path is not None
+    document = exported(office, both.path, "calldata", on_chain=True).document
+    office.anvil.send(office.anvil.accounts[5], document["to"], hex_bytes(document["data"]))
+    assert coming in office.anvil.view(office.council.address, "getOwners() returns (address[])")[0]  # type: ignore[operator]
+
+
+def test_a_rotation_that_does_more_than_it_says_is_refused(office: Office) -> None:
+    coming = account(5, "new owner").address
+    order = RotationOrder(office.deployment_file, "council", (office.council.owners[0].address,), (coming,))
+    document = json.loads(plan(order, nothing).write(office.folder / "rotation").read_text())
+    document["rotation"]["incoming"] = [account(6, "another").address]
+    path = office.folder / "lying.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(Refused):
+        machine(office, 1).sign(path)

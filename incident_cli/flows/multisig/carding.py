@@ -17,6 +17,8 @@ from incident_cli.safe.inspect import is_rejection
 from incident_cli.safe.transaction import SafeTx
 
 UNKNOWN = CardSimulation("not-simulated", reason="this file holds no simulation")
+PROPOSAL = "proposal"  # the source of a name that nothing but the file gives: four bytes fit many names
+BY_THE_FILE = " (named by the file alone)"
 STATED = "the file says so, and nobody repeated it for this card"
 MOST = 200  # entries of a list that a file holds
 
@@ -76,7 +78,7 @@ def call_of(one: DecodedCall, says: str) -> CardCall:
     """One call as it was decoded; what nobody here knows is shown as its bytes."""
     call, road = one.made.call, f" (through {one.made.road})" if one.made.depth else ""
     if one.function:
-        function, args = one.function, dict(one.args)
+        function, args = one.function + (BY_THE_FILE if one.source == PROPOSAL else ""), dict(one.args)
     elif call.data:
         function, args = f"unknown function {to_hex(call.data[:4])}", {"data": to_hex(call.data)}
     else:

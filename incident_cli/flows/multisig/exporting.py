@@ -11,7 +11,7 @@ from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, Call, to_hex
 from incident_cli.flows.connecting import Environment
 from incident_cli.flows.multisig.expectation import expected_of
-from incident_cli.flows.multisig.loading import Loaded, load_transaction
+from incident_cli.flows.multisig.loading import Loaded
 from incident_cli.flows.multisig.merging import held_against, signatures_in
 from incident_cli.flows.multisig.place import place_of_transaction
 from incident_cli.runbook.deployment import Deployment
@@ -20,7 +20,7 @@ from incident_cli.safe.builder import BuilderCall, batch_document
 from incident_cli.safe.execution_data import execution_data
 from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.hashes import hash_transaction
-from incident_cli.safe.signature_file import SignatureFile, file_name, merge, store
+from incident_cli.safe.signature_file import SignatureFile, merge, read_signature_file, store
 from incident_cli.safe.signatures import pack
 from incident_cli.safe.transaction import DELEGATECALL, SafeTx
 from incident_cli.safe.unfolding import unfold
@@ -48,9 +48,15 @@ class Exported:
 
 
 def export(
-    loaded: Loaded, form: Format, created_ms: int, deployment: Deployment | None, environment: Environment
+    loaded: Loaded,
+    form: Format,
+    created_ms: int,
+    deployment: Deployment | None,
+    environment: Environment,
+    beside: Path | None = None,
 ) -> Exported:
-    """The transaction in a form; `created_ms` is now, in milliseconds since the epoch.
+    """The transaction in a form; `created_ms` is now, in milliseconds since the epoch; `beside` is the file's folder,
+    where its signatures may be.
 
     Raises Refused for a transaction that the form cannot say, Misused where signatures are needed and there are none.
     """
@@ -58,7 +64,7 @@ def export(
         return builder_file(loaded, created_ms)
     if form == "safe-tx":
         return Exported(form, f"{hash_of(loaded.tx)}.safe-tx.json", described(loaded.tx))
-    file = collected(loaded)
+    file = collected(loaded, beside)
     if form == "signatures":
         return Exported(form, file.name, file.to_json())
     return calldata_file(file, deployment, environment)
@@ -115,12 +121,12 @@ def plain_calls(tx: SafeTx) -> tuple[InnerCall, ...]:
     return calls
 
 
-def collected(loaded: Loaded) -> SignatureFile:
+def collected(loaded: Loaded, beside: Path | None) -> SignatureFile:
     """The signatures in the file, and in `<safe_tx_hash>.signatures.json` beside it; raises Misused where none are."""
     file = signatures_in(loaded)
-    beside = Path(loaded.source).with_name(file_name(hash_of(loaded.tx)))
-    if beside.is_file() and beside.name != Path(loaded.source).name:
-        file = merge(file, signatures_in(load_transaction(beside, None))).file
+    other = None if beside is None else beside / file.name
+    if other is not None and other.is_file():
+        file = merge(file, read_signature_file(other)).file
     if not file.signatures:
         raise Misused(
             f"no signature of {file.safe_tx_hash} was found in {loaded.source} or beside it",
