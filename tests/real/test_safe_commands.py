@@ -10,17 +10,15 @@ from pathlib import Path
 import pytest
 from eth_keyfile import keyfile
 
+from incident_cli.cli import main
 from incident_cli.evm import Address
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, store
 from tests.cli.command import Ended
 from tests.contracts.packages import Packages
 from tests.fakes.terminal import Terminal
-from tests.real import safe_program
 from tests.real.desking import Office, as_opened, opened
 
-main = safe_program.main
-PROGRAM = (sys.executable, "-m", "tests.real.safe_program")
 PASSPHRASE = "correct horse battery"
 
 
@@ -86,7 +84,7 @@ def sign_in_terminal(office: Office, owner: int, answers: Sequence[str] = ()) ->
     sealed, key = keystore(office, owner)
     words = ["safe", "sign", file, "--deployment", office.deployment_file, "--keystore", sealed]
     words += ["--out", office.folder / f"out-{owner}"]
-    with Terminal([*map(str, words)], office.home, size=(100, 50), command=PROGRAM) as terminal:
+    with Terminal([*map(str, words)], office.home, size=(100, 50)) as terminal:
         for answer in answers or (hash_[-8:],):
             terminal.answer(answer)
         if not answers:
