@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from incident_cli.errors import Refused
-from incident_cli.evm import Read, keccak, to_hex
+from incident_cli.evm import PastRead, Read, StateRead, keccak, to_hex
 from incident_cli.flows.guarding import tokens_of
 from incident_cli.flows.moments import moment
 from incident_cli.flows.past_pulls import PastPulls, Puller
@@ -159,4 +159,15 @@ def reads_ahead(session: Session, step: ContainStep, chosen: Sequence[Pull]) -> 
     still = [read for one in step.contain.must_not_change for _, read in unchanged_reads(bound, one)]
     chain, deployment = session.reader.chain, bound.deployment
     first = first_reads(chain, deployment.pins, tokens_of(deployment, chain), safe, near)
-    return [*still, *first, *reopening_reads(session, step)]
+    return [*still, *first, *reopening_reads(session, step), *judged_reads(session, step)]
+
+
+def judged_reads(session: Session, step: ContainStep) -> list[Read]:
+    """What the checks of `when` are judged by once more, where a look can hold it: state at the head, and not the past,
+    which the journal knows; logs and benchmarks take trips of their own."""
+    if step.when is None or session.own is not None:
+        return []
+    checks = [one for name, one in session.bench.checks.items() if name in step.when.checks]
+    reads: list[Read] = [read for one in checks for read in one.reads() if not isinstance(read, PastRead)]
+    simple = all(isinstance(one, StateRead) for one in reads) and not any(one.check.depth for one in checks)
+    return reads if simple else []

@@ -100,7 +100,7 @@ class Bench:
             known = self.reader.head
             recalled = recall(reads, events, known) if known is not None and at is None else None
             if recalled is None or not recalled.answers:
-                return self.reader.read(reads) if at is None else self.reader.read_at(reads, at)
+                return self.reader.read_to_judge(reads) if at is None else self.reader.read_at(reads, at)
             return self.read_the_rest(reads, events)
         except Unread as problem:
             return Snapshot(self.head(problem), {read: Missing(problem.message) for read in reads})
@@ -108,7 +108,7 @@ class Bench:
     def read_the_rest(self, reads: Sequence[Read], events: Sequence[Event]) -> Snapshot:
         """The present from the chain, and of the past what the journal does not hold."""
         present = [one for one in reads if not isinstance(one, PastRead)]
-        snapshot = self.reader.read(present)
+        snapshot = self.reader.read_to_judge(present)
         recalled = self.remembered(reads, events, snapshot.block)
         missing = [one for one in reads if isinstance(one, PastRead) and one not in recalled.answers]
         if missing:

@@ -41,6 +41,7 @@ class Look:
     def __init__(self, reader: Source, snapshot: Snapshot) -> None:
         self.reader, self.snapshot = reader, snapshot
         self._fresh = Deadline(LOOK_SECONDS)
+        self._judged = False
 
     @property
     def is_old(self) -> bool:
@@ -68,6 +69,13 @@ class Look:
         """All answers at this block, from the look where it is its own; raises Unread where it cannot be read."""
         known = all(one in self.snapshot.answers for one in reads)
         return self.snapshot if block == self.snapshot.block and known else self.reader.read_at(reads, block, others)
+
+    def judged_once(self, reads: Sequence[Read]) -> bool:
+        """Whether it has all these reads, and nothing was judged by it before; from now on something was."""
+        if self._judged or any(one not in self.snapshot.answers for one in reads):
+            return False
+        self._judged = True
+        return True
 
     def learn(self, more: Snapshot) -> None:
         """Take over what was read by other means, where it was read at the block of the look."""

@@ -93,6 +93,14 @@ class Reader:
             self._look = Look(self, snapshot)
         return self._look
 
+    def read_to_judge(self, reads: Sequence[Read]) -> Snapshot:
+        """All answers at the head, or those of the look of a moment ago, which answers one judgement and no second:
+        who judges again waited for something to change. Raises Unread where the chain could not be read at all."""
+        look = self._look
+        if look is None or look.is_old or not look.judged_once(reads):
+            return self.read(reads)
+        return look.snapshot
+
     @property
     def recent(self) -> Source:
         """The look of a moment ago, or this reader where there is none to go on with."""
