@@ -156,10 +156,11 @@ class Site:
 
     def deployment_text(self) -> str:
         """Two markets of one contract, and the Safe that guards them."""
+        final = f", finality: {self.finality} blocks" if self.finality else ""
         at = f'venue: "{self.market}", other: "{self.other}", safe: "{self.council.address}"'
         return f"""schema: incident-deployment/v1
 name: test
-chains: {{local: {{id: {self.anvil.chain_id}, finality: {self.finality} blocks, rpc: [{{url: "{self.anvil.url}"}}]}}}}
+chains: {{local: {{id: {self.anvil.chain_id}, rpc: [{{url: "{self.anvil.url}"}}]{final}}}}}
 slots:
   exchange: {{chain: local, protocol: guarded-market, addresses: {{{at}}}}}
   council: {{chain: local, protocol: safe, addresses: {{safe: "{self.council.address}"}}}}
@@ -224,9 +225,9 @@ slots:
         return session
 
 
-def build_site(anvil: Anvil, folder: Path) -> Site:
+def build_site(anvil: Anvil, folder: Path, version: str = "1.4.1") -> Site:
     """The Safe, its market (with some wei), and one more contract of the same kind."""
-    council = build_safe(anvil)
+    council = build_safe(anvil, version)
     market, other = (anvil.deploy(compiled("guarded_market")) for _ in range(2))
     anvil.transact(anvil.accounts[0], market, "appoint(address guardian)", council.address)
     for one in (market, council.address):

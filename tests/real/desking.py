@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from incident_cli.abi import parse_signature
 from incident_cli.chain.execution import Execution as Evidence
@@ -27,11 +29,13 @@ from tests.fakes.anvil import Anvil
 from tests.fakes.desk import FakeClock
 from tests.fakes.safe_service import Execution, Record, SafeService, SafeState
 from tests.fakes.signers import AccountSigner
+from tests.real.containing import Site
 
 ETHER = 10**18
 ETH, BTC = (to_hex(one.ljust(32, b"\0")) for one in (b"ETH-USD", b"BTC-USD"))
 SET_PAUSED = parse_signature("set_paused(bytes32 market, bool paused)")
 SET_LIMIT = parse_signature("set_limit(uint256 limit)")
+PASSPHRASE = "correct horse battery"
 HASTY = Road(poll=1, bump=4, patience=60)
 
 
@@ -176,6 +180,9 @@ contacts:
         self.anvil.transact(self.council.address, self.council.address, signature, *args)
 
 
+Desk = TypeVar("Desk", Office, Site)
+
+
 def build_office(anvil: Anvil, folder: Path, version: str = "1.4.1") -> Office:
     """A Safe of a version, and a market that it guards."""
     council = build_safe(anvil, version)
@@ -185,7 +192,7 @@ def build_office(anvil: Anvil, folder: Path, version: str = "1.4.1") -> Office:
 
 
 @contextmanager
-def serving(office: Office, clock: Clock | None = None) -> Iterator[tuple[SafeService, TransactionService, Office]]:
+def serving(office: Desk, clock: Clock | None = None) -> Iterator[tuple[SafeService, TransactionService, Desk]]:
     """A transaction service that knows the Safe from the chain, its client, and the deployment that names it."""
     anvil = office.anvil
 
@@ -228,6 +235,19 @@ def as_opened(built: Office, folder: Path) -> Iterator[Office]:
     before = built.anvil.snapshot()
     yield replace(built, folder=folder)
     built.anvil.revert(before)
+
+
+def keystore(office: Office, owner: int) -> tuple[Path, bytes]:
+    """The encrypted key of an owner, with a cheap derivation; and the key, which must never be seen."""
+    from eth_keyfile import keyfile
+
+    account = office.council.owners[owner]
+    key = account._key.to_bytes()
+    made = keyfile.create_keyfile_json(key, PASSPHRASE.encode(), kdf="scrypt", iterations=2)
+    path = office.folder / f"owner-{owner}.json"
+    path.write_text(json.dumps({**made, "address": account.address[2:].lower()}))
+    path.chmod(0o600)
+    return path, key
 
 
 def hashes_of(tx: SafeTx) -> SafeHashes:
