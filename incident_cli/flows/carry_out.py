@@ -58,7 +58,8 @@ def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft
     else raises Waiting until then."""
     if session.beside:
         return advance(session, step, name, draft)
-    return followed(session, {session.reader.chain: lambda: advance(session, step, name, draft)})[session.reader.chain]
+    chain = session.reader.chain
+    return followed(session, step, {chain: lambda: advance(session, step, name, draft)})[chain]
 
 
 def advance(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:

@@ -139,7 +139,8 @@ class FileDelivery:
     def require_same(self, path: Path, session: Session, leg: Leg) -> None:
         """Raise Refused where the file is not what was written when it was confirmed, whichever version wrote it."""
         found, wanted = read_json(path, FILE_CAP), json.loads(json.dumps(document(session, leg)))
-        if not isinstance(found, dict) or {**found, "version": ""} != {**wanted, "version": ""}:
+        later = {"reopening": wanted["reopening"]}  # a file that an earlier version wrote does not say it
+        if not isinstance(found, dict) or {**later, **found, "version": ""} != {**wanted, "version": ""}:
             raise Refused(
                 f"{path} does not hold what was confirmed: somebody changed it",
                 "sign nothing in it; move it away, find out who did, then resume: it is written again",
@@ -217,6 +218,7 @@ def document(session: Session, leg: Leg) -> dict[str, Any]:
         "runbook_hash": session.runbook_hash,
         "market": session.bound.market.name,
         **({"because": str(because)} if (because := session.events[0].data.get("because")) else {}),
+        "reopening": str(leg.plan.data.get("reopening", "")),
         "block": block_to_json(leg.planned_at),
         "version": __version__,
     }

@@ -44,6 +44,10 @@ class RehearsedHands:
     def queue(self, session: Session, safe: Address) -> None:
         """None: nobody else proposes here."""
 
+    def withdraw(self, session: Session, tx: SafeTx) -> str:
+        """Nothing: what these hands made is worth nothing outside the rehearsal."""
+        return "it is worth nothing outside the rehearsal"
+
     def pause(self, session: Session) -> None:
         """Nothing: these hands keep nobody waiting."""
 

@@ -18,13 +18,18 @@ from incident_cli.flows.handing_over import Keys, Outlet, hand_over
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.multisig.executing import Road, execute
 from incident_cli.flows.multisig.place import Place
+from incident_cli.flows.multisig.proposing import origin_of
 from incident_cli.flows.multisig.readiness import Readiness, readiness
 from incident_cli.flows.multisig.standing import Standing, Waiter, stand
+from incident_cli.flows.preparing import read_safe
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Kind, every
 from incident_cli.runbook.model import ContainStep
-from incident_cli.safe.signature_file import file_name, read_signature_file
+from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, read_signature_file, store
+from incident_cli.safe.signing import signed_by
 from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.typed_data import safe_tx_typed_data
 
 if TYPE_CHECKING:
     from incident_cli.flows.connecting import Services
@@ -98,6 +103,21 @@ class LiveDelivery:
         service = self.services(session.reader.chain)
         outlet = Outlet(self.files.directory, service, self.keys, self.clock, self.home)
         return hand_over(outlet, session, leg_of(session, leg.step, leg.name), standing.owners)
+
+    def withdraw(self, session: Session, tx: SafeTx) -> str:
+        """As a file; an owner at hand signs it, and puts it into the service where there is one."""
+        where, signer = self.files.withdraw(session, tx), self.keys.signer
+        owners = read_safe(session.reader, tx.safe).owners
+        if signer is None or signer.address not in owners:
+            return where
+        signature = signed_by(signer, safe_tx_typed_data(tx))
+        store(self.files.directory, SignatureFile(tx, (Signed(signer.address, signature),)))
+        service = self.services(session.reader.chain)
+        if service is None:
+            return f"signed by {signer.address}; {where}"
+        origin = origin_of(session.runbook_hash, session.recorder.journal.head)
+        service.propose(tx, hash_transaction(tx).safe_tx_hash, signer.address, signature, origin)
+        return f"signed by {signer.address} and proposed to {service.name}; {where}"
 
     def tell(self, session: Session, leg: Leg, standing: Standing) -> None:
         """Every confirmation once, for the record too; what does not count, what rivals it, what cannot be read."""

@@ -9,6 +9,7 @@ from incident_cli.errors import Waiting
 from incident_cli.expression import Unknown
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
+from incident_cli.flows.orphans import settle_orphans
 from incident_cli.flows.session import SETTLE_SECONDS, GoBack, Session, SkipStep
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.flows.steps.registry import PERFORMERS, Performer
@@ -57,7 +58,8 @@ def walk(session: Session, performers: Mapping[str, Performer] = PERFORMERS) -> 
 
 
 def close(session: Session, ending: Ending) -> Ending:
-    """Record the end once."""
+    """Record the end once, and not while a transaction of the incident can still execute."""
+    settle_orphans(session)
     if closing(session.events) is None:
         session.recorder.record(Kind.CLOSED, block=session.reader.head, data={"ending": ending.value})
     return ending
