@@ -50,6 +50,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         " with --abi, or a deployment whose protocol file knows it.",
         "ambiguous-function": "Four bytes name a function, and several known functions fit these: all are shown, and"
         " which one the contract has cannot be told from here.",
+        "not-restricting": "The function belongs to a lever, but the call is not that lever: it undoes it, or gives"
+        " other values, and may open what should be closed. A reopening looks like this; a containment does not.",
         # to whom
         "unknown-target": "The deployment does not name the address that is called.",
         "lookalike-address": "The address begins and ends like a known one and is another: that is how poisoned"

@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from incident_cli.abi import parse_signature
+from incident_cli.document import parse_document
 from incident_cli.errors import Misused
 from incident_cli.evm import Address, Call, to_hex
 from incident_cli.flows.multisig.aids import Aids, aids_of
-from incident_cli.flows.multisig.decoding import DecodedCall
-from incident_cli.flows.multisig.functions import abi_functions
+from incident_cli.flows.multisig.decoding import DecodedCall, decode_call
+from incident_cli.flows.multisig.functions import Candidate, Functions, abi_functions, add_protocols, put
 from incident_cli.flows.multisig.inspecting import judge
+from incident_cli.flows.multisig.naming import Names, names_of
+from incident_cli.runbook.deployment import sound
 from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.unfolding import unfold
 from tests.flows.inspected import (
     APPROVE,
     DEPLOYMENT,
@@ -30,6 +34,7 @@ from tests.flows.inspected import (
     TIMELOCK,
     TRANSFER,
     USDC,
+    catalog,
     codes,
     loaded,
     look,
@@ -100,6 +105,54 @@ def test_a_lever_is_known_at_its_own_address_only() -> None:
     elsewhere = only(made([dataclasses.replace(PAUSE, to=STRANGER)]))
     assert (elsewhere.name, elsewhere.function) == ("", "")
     assert "what it does cannot be said" in elsewhere.plain
+
+
+def test_the_function_of_a_lever_that_is_called_the_other_way_is_not_called_the_lever() -> None:
+    reopening = dataclasses.replace(PAUSE, args=(b"\x05" * 32, False))
+    found = only(made([reopening]))
+    assert "exchange.pause_market with other values than that lever" in found.plain
+    assert "Stops" not in found.plain
+    assert found.args["paused"] == "false"
+
+
+COMET = "pause(bool,bool,bool,bool,bool)"
+
+
+def levers(protocol: str) -> Functions:
+    """The levers of one shipped protocol, wherever they stand."""
+    functions = Functions()
+    add_protocols(functions, catalog(), [protocol])
+    return functions
+
+
+@pytest.mark.parametrize(
+    ("protocol", "text", "args", "restricts"),
+    [
+        ("compound-v3", COMET, (True, False, True, False, False), True),
+        ("compound-v3", COMET, (False, False, False, False, False), False),
+        ("aave-v3", "setReserveBorrowing(address,bool)", (STRANGER, False), True),
+        ("aave-v3", "setReserveBorrowing(address,bool)", (STRANGER, True), False),
+        ("aave-v3", "setReservePause(address,bool)", (STRANGER, True), True),
+        ("aave-v3", "setReservePause(address,bool)", (STRANGER, False), False),
+        ("openzeppelin-pausable", "pause()", (), True),
+        ("openzeppelin-pausable", "unpause()", (), False),
+        ("ccip-rmn", "curse(bytes16)", (b"\x01" + bytes(14) + b"\x01",), True),
+        ("drill-exchange", "setWithdrawalLimit(uint256,uint256)", (5, 3_600), True),
+    ],
+)
+def test_restricting_and_loosening_are_told_apart(
+    protocol: str, text: str, args: tuple[object, ...], restricts: bool
+) -> None:
+    tx = call(EXCHANGE, text, *args)
+    found = decode_call(unfold(tx).calls[0], tx, levers(protocol), Names())
+    assert ({one.code for one in found.findings} == set()) is restricts, found
+    assert found.source == "catalogue"
+
+
+def test_a_market_is_named_beside_its_id() -> None:
+    market = f'markets: {{ETH-USD: {{id: "0x{"05" * 32}"}}}}\n'
+    own = sound(parse_document((DEPLOYMENT + market).encode(), "test.yaml"))
+    assert names_of(own, "ethereum", SAFE).beside("0x" + "05" * 32) == f"0x{'05' * 32} (market ETH-USD)"
 
 
 def test_protocol_files_that_are_given_are_known_anywhere(tmp_path: Path) -> None:
@@ -329,14 +382,8 @@ def test_words_from_outside_are_sanitised() -> None:
     abi = [{"type": "function", "name": "note", "inputs": [{"name": "words", "type": "string"}]}]
     found = only(tx)
     assert found.function == ""
-    from incident_cli.flows.multisig.functions import Candidate, Functions, put
-    from incident_cli.flows.multisig.naming import Names
-    from incident_cli.safe.unfolding import unfold
-
     functions = Functions()
     put(functions.anywhere, Candidate(next(abi_functions(abi)), "ABI"))  # type: ignore[arg-type]
-    from incident_cli.flows.multisig.decoding import decode_call
-
     decoded = decode_call(unfold(tx).calls[0], tx, functions, Names())
     assert decoded.args["words"].isprintable()
     assert decoded.args["words"].endswith("A" * 5_000)

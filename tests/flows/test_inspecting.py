@@ -179,6 +179,7 @@ WARNED: list[tuple[str, SafeTx]] = [
     ("undecoded", raw(EXCHANGE, UNKNOWN)),
     ("undecoded", raw(EXCHANGE, b"\x12")),
     ("undecoded", raw(EXCHANGE, b"")),
+    ("not-restricting", made([dataclasses.replace(PAUSE, args=(b"\x05" * 32, False))])),
     ("unknown-target", raw(STRANGER, PAUSE.data)),
     ("unknown-target", raw(TIMELOCK, through_timelock(STRANGER, PAUSE.data))),
     ("no-code", raw(STRANGER, PAUSE.data)),

@@ -120,12 +120,15 @@ def decoded(made: MadeCall, fits: Sequence[Fit], functions: Functions, names: Na
     """A call that fits; what the other sources say of the same function is added."""
     best, args = fits[0]
     signature = best.signature
+    same = [one for one, _ in fits if one.signature.canonical == signature.canonical]
     others = {one.signature.canonical for one, _ in fits} - {signature.canonical}
     findings = list(money(made, signature, args, names))
     if others:
         listed = ", ".join([signature.canonical, *sorted(others)])
         findings.append(warned("ambiguous-function", f"call {made.number} may be any of {listed}"))
-    words = sentence(made, fits, functions, names)
+    if is_no_lever(same, args):
+        findings.append(warned("not-restricting", f"call {made.number}: {lever_words(same, args)}"))
+    words = sentence(made, same, args, functions, names)
     if made.call.value:
         words += f" It sends {native(made.call.value)}."
     texts = argument_texts(signature, args)
@@ -134,16 +137,32 @@ def decoded(made: MadeCall, fits: Sequence[Fit], functions: Functions, names: Na
     )
 
 
-def sentence(made: MadeCall, fits: Sequence[Fit], functions: Functions, names: Names) -> str:
+def is_no_lever(same: Sequence[Candidate], args: tuple[object, ...]) -> bool:
+    """Whether it is the function of a lever, called in another way than a lever calls it."""
+    levers = [one for one in same if one.meaning]
+    return bool(levers) and not any(one.restricts(args) for one in levers)
+
+
+def lever_words(same: Sequence[Candidate], args: tuple[object, ...]) -> str:
+    """What the catalogue says of a function with these arguments; nothing where it has no lever of it."""
+    levers = [one for one in same if one.meaning]
+    found = next((one for one in levers if one.restricts(args)), None)
+    found = found or next((one for one in levers if one.loosens), None)
+    if found is not None or not levers:
+        return found.meaning if found else ""
+    label = levers[0].meaning.partition(":")[0]
+    return f"Calls the function of {label} with other values than that lever: it may do the opposite of restricting."
+
+
+def sentence(
+    made: MadeCall, same: Sequence[Candidate], args: tuple[object, ...], functions: Functions, names: Names
+) -> str:
     """The best words there are: of the catalogue, of every inspection, of an ERC-7730 file."""
-    best, args = fits[0]
-    same = [one for one, _ in fits if one.signature.canonical == best.signature.canonical]
-    meaning = next((one.meaning for one in same if one.meaning), "")
-    words = [meaning or known_sentence(made.call, best.signature, args, names)]
+    words = [lever_words(same, args) or known_sentence(made.call, same[0].signature, args, names)]
     clear = next((one.format for one in same if one.format), None)
     if clear is not None:
         words.append(clear_sentence(clear, made.call, args, names, functions.chain_id))
-    return " ".join(filter(None, words)) or generic_sentence(made.call, best.signature, names)
+    return " ".join(filter(None, words)) or generic_sentence(made.call, same[0].signature, names)
 
 
 def money(made: MadeCall, signature: Signature, args: tuple[object, ...], names: Names) -> Iterator[InspectionFinding]:

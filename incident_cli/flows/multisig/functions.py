@@ -7,15 +7,19 @@ Each source is asked for candidates by the four bytes of the selector; whether o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from incident_cli.abi import Signature, SignatureError, parse_signature
 from incident_cli.errors import Misused
 from incident_cli.evm import Address, Call
+from incident_cli.expression import ExpressionError, evaluate
 from incident_cli.flows.multisig.clear_signing import Descriptor, FunctionFormat
 from incident_cli.protocols.catalog import Catalog
 from incident_cli.protocols.protocol import Protocol
+from incident_cli.protocols.slot import Fixed, abi_value
+from incident_cli.protocols.worth import Worth, computed, expressions, fitted
 from incident_cli.runbook.deployment import Deployment, SlotEntry
 from incident_cli.safe.batch import InnerCall
 from incident_cli.safe.known_functions import known
@@ -31,12 +35,25 @@ Table = dict[bytes, list["Candidate"]]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A function that calldata may be a call of, where it is known from, and what it means where that is said."""
+    """A function that calldata may be a call of, where it is known from, and what it means where that is said.
+
+    `fixed` are the arguments, by place, that a lever always gives; `loosens` where it is the way back of a lever.
+    """
 
     signature: Signature
     source: str
     meaning: str = ""
     format: FunctionFormat | None = None
+    fixed: Mapping[int, object] = field(default_factory=dict)
+    loosens: bool = False
+
+    def restricts(self, args: Sequence[object]) -> bool:
+        """Whether these arguments are those with which a lever restricts: those it fixes are as it fixes them, and of
+        the flags that it leaves open at least one is set."""
+        if self.loosens or any(args[place] != value for place, value in self.fixed.items()):
+            return False
+        flags = [flag for place, value in enumerate(args) if place not in self.fixed for flag in flags_in(value)]
+        return any(flags) or not flags
 
 
 @dataclass(slots=True)
@@ -92,17 +109,47 @@ def levers_of(protocol: Protocol, slot: str) -> Iterator[tuple[str, Candidate]]:
     """Every function of a protocol's levers, with the slot of the protocol it is called on."""
     for name, lever in protocol.levers.items():
         label = f"{slot}.{name}"
-        yield lever.on, Candidate(lever.call, "catalogue", plain(f"{label}: {lever.does}"))
+        fixed = fixed_in(lever.call, lever.with_)
+        yield lever.on, Candidate(lever.call, "catalogue", plain(f"{label}: {lever.does}"), fixed=fixed)
         for first in lever.first:
-            yield first.on, Candidate(first.call, "catalogue", f"must come first for {label}")
+            fixed = fixed_in(first.call, first.with_)
+            yield first.on, Candidate(first.call, "catalogue", plain(f"Must come first for {label}."), fixed=fixed)
         if lever.undo is not None and lever.undo.call is not None:
-            yield lever.undo.on or lever.on, Candidate(lever.undo.call, "catalogue", f"undoes {label}")
+            meaning = plain(f"Undoes {label}: what that closed is opened again.")
+            yield lever.undo.on or lever.on, Candidate(lever.undo.call, "catalogue", meaning, loosens=True)
+
+
+def fixed_in(signature: Signature, worths: Mapping[str, Worth]) -> dict[int, object]:
+    """The arguments, by place, that a protocol file gives as constants."""
+    found: dict[int, object] = {}
+    for place, one in enumerate(signature.inputs):
+        worth = worths.get(one.name)
+        if worth is None or any(formula.names for formula in expressions(worth)):
+            continue
+        with suppress(ExpressionError, ValueError, LookupError):
+            value = computed(worth, lambda formula: evaluate(formula, Fixed({}, {})))
+            found[place] = as_decoded(fitted(one.type, value, one.components))
+    return found
+
+
+def as_decoded(value: object) -> object:
+    """A value as the decoder gives it: tuples for lists, base units for amounts."""
+    return tuple(map(as_decoded, value)) if isinstance(value, tuple | list) else abi_value(value)
+
+
+def flags_in(value: object) -> Iterator[bool]:
+    """Every truth value within decoded values."""
+    if isinstance(value, bool):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from flags_in(one)
 
 
 def put(table: Table, found: Candidate) -> None:
     """Add a function once."""
     same = table.setdefault(found.signature.selector, [])
-    if all(one.signature.canonical != found.signature.canonical for one in same):
+    if all((one.signature.canonical, one.meaning) != (found.signature.canonical, found.meaning) for one in same):
         same.append(found)
 
 

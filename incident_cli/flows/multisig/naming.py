@@ -17,19 +17,21 @@ Named = tuple[Address, str]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names by address. `own` are the addresses of the deployment (None: there is none); `tokens` their units."""
+    """Names by address. `own` are the addresses of the deployment (None: there is none); `tokens` their units;
+    `markets` names by id (0x hex, lower case)."""
 
     by_address: Mapping[Address, str] = field(default_factory=dict)
     own: frozenset[Address] | None = None
     tokens: Mapping[Address, Token] = field(default_factory=dict)
+    markets: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, address: str) -> str:
         """The name, or nothing."""
         return self.by_address.get(Address(address), "")
 
     def beside(self, address: str) -> str:
-        """The whole address with its name beside it."""
-        name = self.of(address)
+        """The whole address (or the id of a market) with its name beside it."""
+        name = self.of(address) or self.markets.get(address, "")
         return f"{address} ({name})" if name else address
 
 
@@ -45,7 +47,10 @@ def names_of(deployment: Deployment | None, chain: str | None, safe: Address) ->
         }
     every = dict(canonical()) | {address: plain(name, NAME_CAP) for address, name in own.items()}
     every[safe] = f"this Safe, {every[safe]}" if safe in every else "this Safe"
-    return Names(every, frozenset(own) if deployment is not None else None, tokens)
+    if deployment is None:
+        return Names(every)
+    markets = {one.id.lower(): f"market {name}" for name, one in deployment.markets.items()}
+    return Names(every, frozenset(own), tokens, markets)
 
 
 def canonical() -> Iterator[Named]:
