@@ -1,54 +1,39 @@
 """Goal 4: from planned levers to a proposal that may be shown, against safe-eth-py making the same reads.
 
-Both speak HTTP to the same drill chain, which stands still and remembers its answers, so that the clients are
-measured and not py-evm. safe-eth-py's part is what its users write: the Safe's state, the contracts' state call by
-call, the transaction and its hash, and the gas of each call as the Safe would make it, its nearest to a simulation.
+Both speak HTTP to the same anvil with a real 2-of-3 Safe, through a node that stands still and remembers its answers,
+so that the clients are measured and not the EVM. safe-eth-py's part is what its users write: the Safe's state, the
+contracts' state call by call, the transaction and its hash, and the gas of each call as the Safe would make it, its
+nearest to a simulation.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from incident_cli.abi import encode_call
-from incident_cli.checks.check import Finding
-from incident_cli.drills.world import CHAIN_ID
 from incident_cli.evm import Block, CallRead, CodeRead, Read, Snapshot, to_hex
+from incident_cli.flows.aiming import pulls
 from incident_cli.flows.carry_out import Draft
-from incident_cli.flows.clock import SystemClock
-from incident_cli.flows.desk import Card, Header, Rehearsed
-from incident_cli.flows.drill import Drill, People, begin, plan_drill, watch
 from incident_cli.flows.preparing import prepare
 from incident_cli.flows.reading import Reader
+from incident_cli.flows.session import Session
 from incident_cli.flows.steps.contain_step import draft
-from incident_cli.runbook.model import ContainStep, Step
+from incident_cli.runbook.model import ContainStep
 from incident_cli.transport import Endpoint, Json, Request, RpcError
 from tests.benchmarks.conftest import Say
 from tests.benchmarks.pairs import Work, measure
-from tests.fakes.node import Node
+from tests.contracts.packages import Packages
+from tests.contracts.packages import packages as installed_packages
+from tests.fakes.relay import Relay
+from tests.real.containing import Site, founded
 
 ROUNDS = 7
-
-
-class Nobody:
-    """A screen nobody looks at."""
-
-    def step(self, header: Header, step: Step) -> None: ...
-
-    def findings(self, findings: Sequence[Finding]) -> None: ...
-
-    def card(self, card: Card) -> None: ...
-
-    def say(self, text: str, tone: Literal["plain", "good", "bad", "warn"] = "plain") -> None: ...
-
-    def working(self, text: str) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 class Noting(Reader):
@@ -63,15 +48,24 @@ class Noting(Reader):
         return Reader.read(self, reads)
 
 
-def firing_drill(home: Path) -> Drill:
-    """A drill whose check fires."""
-    people = People(Nobody(), Rehearsed({}, complete=True))
-    drill = begin(plan_drill("oracle-divergence", None, 7), home, SystemClock(), people)
-    watch(drill)
-    for _ in range(4):
-        drill.live.advance(12)
-        drill.session.judge_checks(list(drill.session.bound.checks), None)
-    return drill
+@pytest.fixture(scope="module")
+def packages() -> Packages:
+    """The npm packages; where they cannot be installed, the benchmark fails."""
+    return installed_packages()
+
+
+@pytest.fixture(scope="module")
+def site(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A Safe and the market that it guards."""
+    with founded(packages, tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+def planned(session: Session, step: ContainStep) -> Draft:
+    """As a step does it: begun anew, its levers planned, and what is not done yet proposed."""
+    session.reader.forget()
+    pulls(session, step)
+    return draft(session, step, prepare)
 
 
 def same_by_safe_eth(client: Any, reads: Sequence[Read], made: Draft) -> str:
@@ -92,18 +86,18 @@ def same_by_safe_eth(client: Any, reads: Sequence[Read], made: Draft) -> str:
     return to_hex(bytes(built.safe_tx_hash))
 
 
-class StillNode(Node):
+class StillNode(Relay):
     """A chain that stands still, over HTTP: it remembers its answers, and takes `latency` seconds an exchange."""
 
     def __init__(self, endpoint: Endpoint, latency: float) -> None:
         self.latency = latency
         self.remembered: dict[str, Json | RpcError] = {}
-        super().__init__(lambda request: self.recall(endpoint, request))
+        super().__init__(endpoint)
 
-    def recall(self, endpoint: Endpoint, request: Request) -> Json | RpcError:
+    def passed_on(self, endpoint: Endpoint, request: Request) -> Json | RpcError:
         asked = json.dumps([request.method, request.params])
         if asked not in self.remembered:
-            self.remembered[asked] = endpoint.exchange([request])[0]
+            self.remembered[asked] = super().passed_on(endpoint, request)
         return self.remembered[asked]
 
     def heard(self, body: Any, headers: dict[str, str], path: str) -> list[dict[str, Any]]:
@@ -111,34 +105,34 @@ class StillNode(Node):
         return super().heard(body, headers, path)
 
 
-def exchanges_of(node: Node, work: Work) -> int:
-    """How many HTTP requests a work makes."""
-    before = node.exchanges
+def trips_of(node: StillNode, work: Work) -> list[tuple[str, ...]]:
+    """The round trips of a work, by their methods; neither client has two under way at once."""
+    before = len(node.trips)
     work()
-    return node.exchanges - before
+    return node.trips[before:]
 
 
 @pytest.mark.benchmark
 @pytest.mark.parametrize("latency", [0.0, 0.050])
-def test_from_plan_to_proposal(tmp_path: Path, say: Say, latency: float) -> None:
+def test_from_plan_to_proposal(site: Site, tmp_path: Path, say: Say, latency: float) -> None:
     from safe_eth.eth import EthereumClient
 
-    drill = firing_drill(tmp_path)
-    session = drill.session
+    site.folder = tmp_path
+    session = site.begin()
     step = next(one for one in session.bound.runbook.steps if isinstance(one, ContainStep))
-    with StillNode(drill.live.rpc, latency) as node:
-        reader = Noting(node.endpoint(read_seconds=20), session.reader.chain, CHAIN_ID, session.reader.head)
+    with StillNode(site.anvil.endpoint(), latency) as node:
+        reader = Noting(node.endpoint(read_seconds=20), session.reader.chain, site.anvil.chain_id, session.reader.head)
         session.reader = reader
-        made = draft(session, step, prepare)
-        reads, client = sorted(reader.noted, key=repr), EthereumClient(node.url)
+        made = planned(session, step)
+        reads, client = sorted({*reader.noted, CodeRead(made.proposal.tx.to)}, key=repr), EthereumClient(node.url)
         works: dict[str, Work] = {
             "safe-eth-py": lambda: same_by_safe_eth(client, reads, made),
-            "incident": lambda: draft(session, step, prepare),
+            "incident": lambda: planned(session, step),
         }
         assert works["safe-eth-py"]() == made.proposal.hashes.safe_tx_hash
-        counts = {name: exchanges_of(node, work) for name, work in works.items()}
+        trips = {name: trips_of(node, work) for name, work in works.items()}
         found = measure(works, ROUNDS)
     node_at = f"node at {latency * 1_000:.0f} ms"
     say(f"\nplan to proposal, {len(reads)} reads, {node_at}, medians of {ROUNDS} interleaved rounds (goal: 0.3 ×)")
-    for name, count in counts.items():
-        say(f"{found.row(name, 'safe-eth-py')}  {count} HTTP requests")
+    for name, some in trips.items():
+        say(f"{found.row(name, 'safe-eth-py')}  {len(some)} round trips, one after the other")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from incident_cli.transport import Endpoint, Json, Request, RpcError
 from tests.fakes.node import Node
@@ -19,7 +19,7 @@ class Relay(Node):
         self.refuses = refuses
         super().__init__(lambda request: self.passed_on(endpoint, request))
 
-    def __enter__(self) -> Relay:
+    def __enter__(self) -> Self:
         super().__enter__()
         return self
 
