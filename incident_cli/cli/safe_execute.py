@@ -144,10 +144,11 @@ def examine_first(printer: Printer, matter: Matter, counter: Counter) -> None:
 
 def carried(desk: Desk, counter: Counter, watch: Watch, sender: Signer, road: Road) -> Carried:
     """Shown, typed and sent; or found where it was executed already."""
+    from incident_cli.chain.fees import ether
     from incident_cli.cli.safe_follow import show as show_status
     from incident_cli.flows.clock import SystemClock
     from incident_cli.flows.multisig.broadcasting import broadcaster_warning
-    from incident_cli.flows.multisig.carrying import Hands, carried_before, carry, weigh
+    from incident_cli.flows.multisig.carrying import Hands, carried_before, carry, price, weigh
 
     printer, clock = desk.printer, SystemClock()
     hands = Hands(sender, settings.incident_home(), clock, teller(printer), road)
@@ -161,22 +162,22 @@ def carried(desk: Desk, counter: Counter, watch: Watch, sender: Signer, road: Ro
     warning = broadcaster_warning(watch.matter.place, sender.address)
     if warning:
         printer.line(f"warning: {warning}", "yellow", hanging=INDENT)
-    ask_to_send(desk, found, weighed, sender, hands)
+    ask_to_send(desk, found, weighed, hands, ether(price(watch.matter, weighed, hands).most_cost))
     return carry(watch.matter, weighed, hands)
 
 
-def ask_to_send(desk: Desk, found: Followed, weighed: Readiness, sender: Signer, hands: Hands) -> None:
-    """Whose signatures go, by whom it is paid; the end of the hash is typed."""
+def ask_to_send(desk: Desk, found: Followed, weighed: Readiness, hands: Hands, cost: str) -> None:
+    """Whose signatures go, by whom it is paid and how much at most; the end of the hash is typed."""
     from incident_cli.flows.desk import Answer, Prompt
 
     assert weighed.collected is not None, "what is ready has its signatures"
-    hash_, printer = found.standing.safe_tx_hash, desk.printer
+    hash_, printer, sender = found.standing.safe_tx_hash, desk.printer, hands.broadcaster
     printer.line()
     printer.line("it is executed with the confirmations of", "bold")
     for owner in weighed.collected.signers:
         mine = " (by sending it)" if weighed.collected.by_sender and owner == sender.address else ""
         printer.line(f"{' ' * INDENT}{owner}  {found.names.get(owner, '')}{mine}", hanging=INDENT)
-    printer.line(f"sent and paid by {sender.address} ({sender.kind})", hanging=INDENT)
+    printer.line(f"sent by {sender.address} ({sender.kind}), which pays at most {cost}", hanging=INDENT)
     if hands.intents_of(hash_).earlier:
         printer.line(
             "It was about to be sent before: the very same transaction is looked for and sent again.", "yellow"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from incident_cli.chain.execution import Execution, find_execution
+from incident_cli.chain.fees import Quote, quote
 from incident_cli.errors import Refused, Unread, Waiting
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.multisig.executing import Road, execute
@@ -18,6 +19,7 @@ from incident_cli.flows.multisig.readiness import Readiness, readiness
 from incident_cli.flows.multisig.standing import Standing
 from incident_cli.flows.multisig.taking_up import Matter
 from incident_cli.incident.events import block_to_json
+from incident_cli.safe.execution_data import execution_data
 from incident_cli.safe.rotation import excluded_of
 from incident_cli.safe.signing import Signer
 
@@ -84,6 +86,14 @@ def weigh(watch: Watch, standing: Standing, hands: Hands) -> Readiness:
     if found.state == "unknown":
         raise Unread(f"{hash_} could not be simulated: {found.reason}", "nothing was sent; name another node")
     raise Refused(f"{hash_} cannot be executed: {found.reason}", "nothing was sent")
+
+
+def price(matter: Matter, found: Readiness, hands: Hands) -> Quote:
+    """What sending it can cost; raises Refused where the broadcaster cannot pay it, before anybody is asked."""
+    assert found.collected is not None, "what is ready has its signatures"
+    place, sender = matter.place, hands.broadcaster.address
+    data = execution_data(matter.tx, found.collected.packed)
+    return quote(place.reader.endpoint, place.chain_id, sender, matter.tx.safe, data, cap=hands.road.cap)
 
 
 def carry(matter: Matter, found: Readiness, hands: Hands) -> Carried:

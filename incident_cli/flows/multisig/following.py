@@ -10,6 +10,7 @@ from typing import Any
 
 from incident_cli.errors import Refused
 from incident_cli.evm import Address
+from incident_cli.flows.multisig.expectation import expected_of
 from incident_cli.flows.multisig.place import Place
 from incident_cli.flows.multisig.plainly import describer
 from incident_cli.flows.multisig.queued import Describe
@@ -101,7 +102,8 @@ class Watch:
 
 def follow(counter: Counter, matter: Matter, files: Sequence[Path]) -> Watch:
     """The watch over a transaction; raises Misused or Refused for a file that is not of it."""
-    return Watch(matter, signatures_of(matter, files), describer(matter.place, counter.aids.catalog))
+    known = () if matter.proposal is None else expected_of(matter.loaded).calls
+    return Watch(matter, signatures_of(matter, files), describer(matter.place, counter.aids.catalog, known))
 
 
 def signatures_of(matter: Matter, files: Sequence[Path]) -> dict[Address, bytes]:

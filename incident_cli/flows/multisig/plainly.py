@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from incident_cli.evm import Call
 from incident_cli.flows.multisig.decoding import decode_call
-from incident_cli.flows.multisig.functions import Functions, add_levers
+from incident_cli.flows.multisig.functions import Functions, add_expected, add_levers
 from incident_cli.flows.multisig.naming import names_of
 from incident_cli.flows.multisig.place import Place
 from incident_cli.flows.multisig.queued import Describe
@@ -13,11 +16,15 @@ from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.unfolding import unfold
 
 
-def describer(place: Place, catalog: Catalog | None) -> Describe:
-    """Says what a transaction of this place does, each call in a sentence; what cannot be read is said too."""
+def describer(place: Place, catalog: Catalog | None, known: Sequence[Call] = ()) -> Describe:
+    """Says what a transaction of this place does, each call in a sentence; what cannot be read is said too.
+
+    `known` are calls whose functions are known from elsewhere, such as those that a proposal file states.
+    """
     functions = Functions(chain_id=place.chain_id)
     if catalog is not None:
         add_levers(functions, place.deployment, place.chain, catalog)
+    add_expected(functions, known)
     names = names_of(place.deployment, place.chain, place.safe)
 
     def describe(tx: SafeTx) -> str:

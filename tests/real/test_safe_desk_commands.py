@@ -1,0 +1,210 @@
+"""The commands of the desk with a service, as people and scripts call them: real terminals, real processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from incident_cli.cli import main
+from incident_cli.flows.multisig.authority import Role
+from incident_cli.flows.multisig.proposing import WITHOUT_INCIDENT, confirm, post
+from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.service import TransactionService
+from incident_cli.safe.transaction import SafeTx
+from tests.cli.command import Ended
+from tests.contracts.packages import Packages
+from tests.fakes.safe_service import SafeService
+from tests.fakes.terminal import Terminal
+from tests.real.desking import PASSPHRASE, Office, as_opened, keystore, opened, serving
+from tests.real.test_safe_carrying import proposal_file
+
+Desk = tuple[SafeService, TransactionService, Office]
+
+
+@pytest.fixture(scope="module")
+def built(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The chain, built once."""
+    with opened(packages, tmp_path_factory.mktemp("commands")) as found:
+        yield found
+
+
+@pytest.fixture
+def desk(built: Office, tmp_path: Path) -> Iterator[Desk]:
+    """The chain as it was built and an empty service, for this test alone."""
+    with as_opened(built, tmp_path) as office, serving(office) as found:
+        yield found
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """One command without a terminal, in this process: its libraries are loaded once."""
+    office = desk[2]
+
+    def running(*arguments: str | Path) -> Ended:
+        where = () if "--help" in arguments else ("--deployment", office.deployment_file)
+        monkeypatch.setenv("INCIDENT_HOME", str(office.home))
+        monkeypatch.setattr(sys, "argv", ["incident", "safe", *map(str, (*arguments, *where))])
+        capsys.readouterr()
+        code = main.ended()
+        return Ended(code, *capsys.readouterr())
+
+    return running
+
+
+def by_hand(office: Office, owner: int, words: Sequence[str | Path], *answers: str) -> tuple[int, str]:
+    """One command in a terminal, by an owner's keystore; its exit code and everything that was on the screen."""
+    sealed, key = keystore(office, owner)
+    line = [*map(str, words), "--deployment", str(office.deployment_file), "--keystore", str(sealed)]
+    with Terminal(["safe", *line], office.home) as terminal:
+        for answer in answers:
+            terminal.answer(answer)
+        if answers and answers[-1] != "stop":
+            terminal.wait_for("passphrase of")
+            terminal.child.send(PASSPHRASE + "\r")
+        code = terminal.finish()
+        for secret in (PASSPHRASE, key.hex()):
+            assert secret not in terminal.raw
+        return code, terminal.text
+
+
+def queued(desk: Desk, tx: SafeTx, *owners: int) -> str:
+    """A transaction in the service, confirmed by these owners; its hash."""
+    _, client, office = desk
+    first, *others = [office.signer(one) for one in owners]
+    hashes = hash_transaction(tx)
+    post(client, tx, hashes, first, WITHOUT_INCIDENT, role=Role("owner", first.address))
+    for one in others:
+        confirm(client, tx, one)
+    return hashes.safe_tx_hash
+
+
+def test_proposed_joined_executed_and_proven_by_people(desk: Desk) -> None:
+    service, _, office = desk
+    tx = office.transaction()
+    hash_, file = hash_transaction(tx).safe_tx_hash, proposal_file(office, tx)
+    code, screen = by_hand(office, 0, ["propose", file], hash_[-8:])
+    assert code == 0 and "proposed, and read back" in screen and "1 of 2 confirmations" in screen, screen
+    assert [one.origin for one in service.queue] == [WITHOUT_INCIDENT]
+    same = office.folder / "same.json"
+    same.write_text(json.dumps(office.transaction(nonce=5).to_json()))
+    code, screen = by_hand(office, 1, ["propose", same], hash_[-8:])
+    assert code == 0 and "the same calls are queued already, at nonce 0" in screen, screen
+    assert "confirmed, and read back" in screen and len(service.queue) == 1
+    poor, screen = by_hand(office, 2, ["execute", file])
+    assert poor == 1 and "holds nothing" in screen and not office.paused(), screen
+    office.signer(2)
+    code, screen = by_hand(office, 2, ["execute", file], hash_[-8:])
+    assert code == 0 and "EXECUTED in block" in screen and office.paused(), screen
+    assert "the chain shows exchange.paused(ETH-USD) = true" in " ".join(screen.split())
+
+
+def test_stopped_at_the_question_nothing_is_signed_or_sent(desk: Desk) -> None:
+    service, _, office = desk
+    code, screen = by_hand(office, 0, ["propose", proposal_file(office, office.transaction())], "stop")
+    assert code == 5 and "nothing was signed" in screen and service.queue == []
+
+
+def test_whoever_is_no_owner_is_not_even_asked(desk: Desk) -> None:
+    _, _, office = desk
+    hash_ = queued(desk, office.transaction(), 0)
+    office.as_safe("removeOwner(address,address,uint256)", *previous_and(office, 2), 2)
+    code, screen = by_hand(office, 2, ["confirm", hash_])
+    assert code == 1 and "no owner" in screen and "passphrase" not in screen
+
+
+def previous_and(office: Office, owner: int) -> tuple[str, str]:
+    """An owner and the one before it in the Safe's linked list."""
+    address = office.council.owners[owner].address
+    (owners,) = office.anvil.view(office.council.address, "getOwners() returns (address[])")
+    assert isinstance(owners, tuple | list)
+    place = list(owners).index(address)
+    return (str(owners[place - 1]) if place else "0x" + "0" * 39 + "1"), address
+
+
+def test_without_a_terminal_nothing_is_handed_in(desk: Desk, run: Run) -> None:
+    service, _, office = desk
+    file, (sealed, _) = proposal_file(office, office.transaction()), keystore(office, 0)
+    for verb in ("propose", "confirm", "execute", "approve"):
+        passphrase = office.folder / "passphrase"
+        passphrase.write_text(PASSPHRASE)
+        ended = run(verb, file, "--keystore", sealed, "--json")
+        assert (ended.code, ended.object["schema"]) == (4, "incident.error/v1"), ended.err
+        assert run(verb, file).code == 2, "nobody is named"
+    assert service.queue == [] and not office.paused()
+
+
+def test_status_is_a_number_for_scripts(desk: Desk, run: Run) -> None:
+    service, client, office = desk
+    tx = office.transaction()
+    hash_ = queued(desk, tx, 0)
+    waiting = run("status", hash_, "--json")
+    assert (waiting.code, waiting.object["state"], waiting.object["waiting_for"]) == (5, "waiting", "signatures")
+    assert [one["name"] for one in waiting.object["waiting"] if one["local_time"]] == ["bo", "cy"]
+    confirm(client, tx, office.signer(1))
+    ready = run("status", hash_, "--json")
+    assert (ready.code, ready.object["state"]) == (0, "ready")
+    assert [one["road"] for one in ready.object["confirmed"]] == ["service", "service"]
+    service.status = 503
+    flat = office.folder / "flat.json"
+    flat.write_text(json.dumps(tx.to_json()))
+    unknown = run("status", flat, "--json")
+    assert (unknown.code, unknown.object["state"]) == (3, "unknown") and "HTTP 503" in unknown.err
+    service.status = 200
+    office.council.execute(office.limit(4))
+    displaced = run("status", hash_, "--json")
+    assert (displaced.code, displaced.object["fate"]) == (1, "displaced")
+
+
+def test_waiting_follows_until_it_is_ready(desk: Desk) -> None:
+    _, client, office = desk
+    tx = office.transaction()
+    hash_ = queued(desk, tx, 0)
+    words = ["safe", "status", hash_, "--deployment", str(office.deployment_file), "--wait", "--every", "2"]
+    with Terminal(words, office.home) as terminal:
+        terminal.wait_for("WAITING")
+        confirm(client, tx, office.signer(1))
+        terminal.wait_for("READY")
+        assert terminal.finish() == 0
+
+
+def test_the_queue_alarms_rivals(desk: Desk, run: Run) -> None:
+    _, _, office = desk
+    empty = run("queue", "council")
+    assert empty.code == 0 and "nothing is queued" in empty.err
+    queued(desk, office.transaction(), 0)
+    queued(desk, office.transaction([office.limit(4)]), 1)
+    ended = run("queue", office.council.address, "--json")
+    (at,) = ended.object["at"]
+    assert ended.code == 0 and at["rivals"] is True and len(at["queued"]) == 2
+    assert "RIVALS: 2 transactions want this nonce" in ended.err
+
+
+def test_a_rejection_is_a_file_that_says_what_it_displaces(desk: Desk, run: Run) -> None:
+    _, _, office = desk
+    hash_ = queued(desk, office.transaction(), 0)
+    ended = run("reject", hash_, "--out", office.folder / "out", "--json")
+    assert ended.code == 0 and [one["safe_tx_hash"] for one in ended.object["displaces"]] == [hash_]
+    tx = SafeTx.from_json(json.loads(Path(ended.object["file"]).read_text()))
+    assert (tx.to, tx.data, tx.nonce) == (office.council.address, b"", 0)
+    by_nonce = run("reject", "--nonce", "0", "--safe", "council", "--out", office.folder / "out", "--json")
+    assert by_nonce.object["safe_tx_hash"] == ended.object["safe_tx_hash"]
+    assert run("reject", "--out", office.folder / "out").code == 2
+
+
+def test_delegates_are_listed(run: Run) -> None:
+    ended = run("delegate", "list", "--safe", "council", "--json")
+    assert (ended.code, ended.object["delegates"]) == (0, [])
+    assert run("delegate", "add", "0x12", "--safe", "council").code == 2
+
+
+@pytest.mark.parametrize("verb", ["propose", "confirm", "status", "queue", "execute", "approve", "reject", "delegate"])
+def test_every_command_shows_an_example(verb: str, run: Run) -> None:
+    ended = run(verb, "--help")
+    assert ended.code == 0 and "Example: incident safe " in ended.out
