@@ -23,7 +23,7 @@ from incident_cli.flows.multisig.aids import Aids
 from incident_cli.flows.multisig.hashing import hash_object, hashed
 from incident_cli.flows.multisig.inspecting import judge
 from incident_cli.safe.transaction import FIELDS, SafeTx
-from tests.cli.command import Ended, run
+from tests.cli.command import Ended
 from tests.fakes.terminal import COMMAND, ROOT, environment
 from tests.flows.inspected import (
     DEPLOYMENT,
@@ -205,7 +205,7 @@ def test_nothing_hostile_reaches_a_terminal(tmp_path: Path) -> None:
     records: list[Any] = [{**proposal([PAUSE])["calls"][0], "plain": hostile, "function": hostile}]
     path = write(tmp_path, proposal([PAUSE], calls=records, runbook=hostile))
     for flags in ([], ["--json"]):
-        found = run(["safe", "inspect", path, *flags], tmp_path)
+        found = safe("inspect", path, *flags)
         assert not set(found.out + found.err) & set("\x1b\x07\u202e\x9b")
 
 
