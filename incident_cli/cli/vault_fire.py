@@ -148,7 +148,7 @@ def fired(
     from incident_cli.flows.vault.firing import Fire
     from incident_cli.flows.vault.firing import fire as fire_vault
     from incident_cli.flows.vault.intents import Intents, path_beside
-    from incident_cli.flows.vault.signing import unlocked
+    from incident_cli.safe.signing import unlocked
 
     vault, market, signer = what
     people, take_over, wait = options

@@ -46,7 +46,7 @@ def rung(nonce: int = 7, signers: int = 2) -> Rung:
 def vault(rungs: int = 3) -> Vault:
     read = CallRead(MARKET, PAUSED)
     target = Target(
-        "ETH-USD", "ab" * 32, ({"to": MARKET, "plain": "Stops."},), (Effect(Expectation("paused", read, True), False),)
+        "ETH-USD", "ab" * 32, ({"to": MARKET, "plain": "Stops."},), (Effect(Expectation("paused", read, True), None),)
     )
     return Vault(
         deployment="test",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pyrage
 import pytest
 
 from incident_cli.errors import Misused, Refused
@@ -19,6 +18,7 @@ from incident_cli.safe.vault_file import (
     weakness,
     write_sealed,
 )
+from tests.fakes import age
 from tests.safe.test_vault import vault
 
 PASSPHRASE = "four words that nobody says"
@@ -33,16 +33,29 @@ def sealed() -> bytes:
 def test_the_passphrase_opens_it_and_nothing_of_it_is_to_be_read(sealed: bytes) -> None:
     assert sealed.startswith(b"age-encryption.org/v1\n-> scrypt ")  # what the age tool opens
     assert vault().safe.encode() not in sealed and b"signatures" not in sealed
-    assert json.loads(pyrage.passphrase.decrypt(sealed, PASSPHRASE)) == vault().to_json()
+    assert json.loads(age.unseal(sealed, PASSPHRASE)) == vault().to_json()
     assert unseal(sealed, PASSPHRASE) == vault()
 
 
 def test_a_wrong_passphrase_and_a_changed_file_do_not_open(sealed: bytes) -> None:
+    cheap = age.seal(json.dumps(vault().to_json()).encode(), PASSPHRASE)
+    for at in range(0, len(cheap), max(1, len(cheap) // 40)):
+        with pytest.raises(Refused, match="does not open"):
+            unseal(cheap[:at] + bytes([cheap[at] ^ 1]) + cheap[at + 1 :], PASSPHRASE)
     changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
     for content, passphrase in ((sealed, PASSPHRASE + "!"), (changed, PASSPHRASE), (b"{}", PASSPHRASE), (b"", "x")):
         with pytest.raises(Refused, match="does not open") as caught:
             unseal(content, passphrase)
         assert passphrase not in f"{caught.value.message}{caught.value.hint}" or passphrase == "x"
+
+
+def test_a_file_that_another_program_of_the_format_sealed_opens() -> None:
+    content = json.dumps(vault().to_json()).encode()
+    assert unseal(age.seal(content, PASSPHRASE), PASSPHRASE) == vault()
+    assert unseal(age.seal(content + b" " * 70_000, PASSPHRASE), PASSPHRASE) == vault()
+    for other in (b"", b"[]", b"{", b'{"schema": "incident.vault/v1"}', b"\xff"):
+        with pytest.raises(Misused):
+            unseal(age.seal(other, PASSPHRASE), PASSPHRASE)
 
 
 def test_it_is_written_for_its_owner_only_and_never_over_another(tmp_path: Path, sealed: bytes) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from incident_cli.chain import fees
@@ -19,7 +19,6 @@ from incident_cli.flows.vault.asking import NONCE, NONCE_KEY, Answers, Key, ask,
 from incident_cli.flows.vault.intents import Attempt, Intents
 from incident_cli.flows.vault.judging import shown
 from incident_cli.flows.vault.roads import Roads
-from incident_cli.incident.events import block_to_json
 from incident_cli.safe.signing import Signer, raw_by
 from incident_cli.safe.vault import Rung, Shown, Vault
 from incident_cli.transport import Endpoint, Request
@@ -79,7 +78,7 @@ class Report:
             "nonce": self.rung.tx.nonce if self.rung else None,
             "safe_tx_hash": self.rung.safe_tx_hash if self.rung else None,
             "transaction_hash": self.transaction_hash or None,
-            "block": block_to_json(self.block) if self.block else None,
+            "block": asdict(self.block) if self.block else None,
             "problem": self.problem or None,
             "attempts": [one.transaction_hash for one in self.attempts],
         }

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from incident_cli.chain.simulate import execution_verdict
 from incident_cli.evm import Address, Missing, checksummed
-from incident_cli.flows.vault.asking import NONCE_KEY, PROBE, PROBE_NONCE, Answers, Key
+from incident_cli.flows.vault.asking import NONCE_KEY, PROBE, PROBE_NONCE, Answers, Key, Reply
 from incident_cli.safe.vault import FEW, Rung, Shown, Vault
 
 State = Literal["ready", "behind", "satisfied", "burnt", "unsigned", "dead", "changed", "unknown"]
 GOOD = frozenset({"ready", "behind", "satisfied", "burnt"})
+TRUE = "0x" + "0" * 63 + "1"
 OWNERS, THRESHOLD = "owners", "threshold"
 
 
@@ -177,13 +177,22 @@ def tried(view: View, rung: Rung, nonce: int) -> Condition:
         return Condition(rung, "unknown", "it was not simulated")
     if not live and view.answers.number(PROBE) != PROBE_NONCE:
         return Condition(rung, "unknown", "not simulated before its turn: the node cannot override the Safe's nonce")
-    state, reason = execution_verdict(view.answers.replies[key])
+    state, reason = verdict(view.answers.replies[key])
     if state == "failed":
         return Condition(rung, "dead", f"its execution fails: {reason}")
     if state == "not-simulated":
         return Condition(rung, "unknown", f"it could not be simulated: {reason}")
     gas = view.answers.number(("gas", rung.safe_tx_hash))
     return Condition(rung, "ready" if live else "behind", "", None if isinstance(gas, Missing) else gas)
+
+
+def verdict(answer: Reply) -> tuple[str, str]:
+    """The state of a simulated execution and its reason; what explains a failure is loaded only for one."""
+    if answer == TRUE:
+        return "passed", ""
+    from incident_cli.chain.simulate import execution_verdict
+
+    return execution_verdict(answer)
 
 
 def live_rung(vault: Vault, market: str, nonce: int) -> Rung | None:

@@ -6,13 +6,12 @@ Signing again changes nothing: a rung that an owner has signed is passed over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 
 from incident_cli.errors import Refused
 from incident_cli.evm import Address, to_hex
 from incident_cli.safe.second_opinion import agree
 from incident_cli.safe.signatures import LENGTH, recover
-from incident_cli.safe.signing import Signer, signed_by
+from incident_cli.safe.signing import Signer, signed_by, unlocked
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.typed_data import safe_tx_typed_data
 from incident_cli.safe.vault import Rung, Vault
@@ -41,12 +40,6 @@ def sign_ladder(vault: Vault, signer: Signer, said: Callable[[Rung], None] = lam
             said(one)
             signatures[hashes.safe_tx_hash] = {signer.address: signed_by(signer, safe_tx_typed_data(one.tx))}
     return vault.signed_by(signatures)
-
-
-def unlocked(signer: Signer) -> AbstractContextManager[None]:
-    """One passphrase for a whole ladder, where the signer has one."""
-    opened: Callable[[], AbstractContextManager[None]] = getattr(signer, "unlocked", nullcontext)
-    return opened()
 
 
 def with_signatures(vault: Vault, given: Iterable[tuple[SafeTx, Mapping[Address, bytes]]]) -> tuple[Vault, int]:

@@ -1,0 +1,183 @@
+"""`incident vault` as people use it: a pty, real files, real keystores, a real Safe; and what a fire does not load."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from eth_keyfile import keyfile
+
+from incident_cli.drills.accounts import Account, account
+from incident_cli.safe.vault_file import write_sealed
+from tests.cli.command import Ended, run
+from tests.contracts.packages import packages
+from tests.fakes import age
+from tests.fakes.anvil import Anvil
+from tests.fakes.terminal import COMMAND, ROOT, Terminal, environment
+from tests.real.containing import ETHER, Site, as_founded, build_site
+from tests.real.vaulting import armoury, write_runbook
+
+VAULT_PASSPHRASE, KEY_PASSPHRASE = "four words that nobody says", "another one"
+SMALL = 2  # rounds of a test keystore's derivation
+FORBIDDEN = ("web3", "safe_eth", "eth_account", "py_ecc", "aiohttp", "yaml", "eth_abi")
+LOADED = (
+    "import sys, incident_cli.cli.main as main\n"
+    "try: main.run()\n"
+    "finally: sys.stderr.write('\\nLOADED ' + ' '.join(sorted({n.partition('.')[0] for n in sys.modules})) + '\\n')"
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Anvil(packages().anvil) as anvil:
+        yield build_site(anvil, tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def sealed(built: Site, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """One signed ladder, sealed with a cheap derivation."""
+    folder = tmp_path_factory.mktemp("sealed")
+    with as_founded(built, folder) as site:
+        return age.seal(json.dumps(armoury(site).vault.to_json()).encode(), VAULT_PASSPHRASE)
+
+
+@dataclass
+class Desk:
+    """A site with a vault's file and keystores of everybody."""
+
+    site: Site
+    vault: Path
+
+    def keystore(self, holder: Account) -> Path:
+        path = self.site.folder / f"{holder.label.replace(' ', '-')}.json"
+        private = holder._key.to_bytes()
+        path.write_text(json.dumps(keyfile.create_keyfile_json(private, KEY_PASSPHRASE.encode(), iterations=SMALL)))
+        path.chmod(0o600)
+        return path
+
+    @property
+    def payer(self) -> Path:
+        holder = account(77, "payer")
+        self.site.anvil.rpc("anvil_setBalance", holder.address, hex(ETHER))
+        return self.keystore(holder)
+
+    def terminal(self, *words: str, command: tuple[str, ...] = COMMAND) -> Terminal:
+        return Terminal(words, self.site.home, cwd=self.site.folder, command=command, size=(160, 50))
+
+
+@pytest.fixture
+def desk(built: Site, sealed: bytes, tmp_path: Path) -> Iterator[Desk]:
+    with as_founded(built, tmp_path) as site:
+        path = tmp_path / "emergency.vault"
+        write_sealed(path, sealed)
+        yield Desk(site, path)
+
+
+def with_passphrase(desk: Desk, *words: str) -> Ended:
+    """A command with the vault's passphrase on descriptor 3."""
+    reading, writing = os.pipe()
+    os.write(writing, VAULT_PASSPHRASE.encode() + b"\n")
+    os.close(writing)
+    try:
+        done = subprocess.run(
+            [*COMMAND, *words, "--passphrase-fd", str(reading)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=environment(desk.site.home),
+            timeout=90,
+            pass_fds=(reading,),
+            check=False,
+        )
+    finally:
+        os.close(reading)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_fired_from_a_terminal_and_nothing_heavy_is_loaded(desk: Desk) -> None:
+    payer, url = desk.payer, desk.site.anvil.url
+    words = ("vault", "fire", str(desk.vault), "--rpc", url, "--market", "ETH-USD", "--keystore", str(payer), "--json")
+    with desk.terminal(*words, command=(sys.executable, "-c", LOADED)) as terminal:
+        terminal.answer(VAULT_PASSPHRASE, "passphrase")
+        terminal.answer("ETH-USD", "type it")
+        terminal.answer(KEY_PASSPHRASE, "passphrase")
+        assert terminal.finish() == 0, terminal.text
+    assert "CONTAINED: ETH-USD" in terminal.text and desk.site.paused()
+    loaded = terminal.raw.partition("LOADED ")[2].split()
+    assert "incident_cli" in loaded and set(FORBIDDEN) & set(loaded) == set()
+    secrets = (VAULT_PASSPHRASE, KEY_PASSPHRASE)
+    assert not any(one in terminal.raw for one in secrets)
+    record = (desk.site.folder / "emergency.vault.fire.jsonl").read_text()
+    assert [json.loads(line)["kind"] for line in record.splitlines()] == ["intent", "outcome"]
+    assert not any(one in record for one in secrets)
+
+
+def test_another_market_typed_fires_nothing(desk: Desk) -> None:
+    words = ("vault", "fire", str(desk.vault), "--rpc", desk.site.anvil.url, "--market", "ETH-USD")
+    with desk.terminal(*words, "--keystore", str(desk.payer)) as terminal:
+        terminal.answer(VAULT_PASSPHRASE, "passphrase")
+        terminal.answer("BTC-USD", "type it")
+        terminal.answer("stop", "type it")
+        assert terminal.finish() == 5
+    assert "Nothing has been done" in terminal.text and not desk.site.paused()
+
+
+def test_without_a_terminal_nothing_is_fired(desk: Desk) -> None:
+    said = run(["vault", "fire", str(desk.vault), "--rpc", desk.site.anvil.url, "--yes"], desk.site.home)
+    assert said.code == 2
+    said = run(["vault", "fire", str(desk.vault), "--rpc", desk.site.anvil.url], desk.site.home)
+    assert said.code == 4 and "the market is typed" in said.err and not desk.site.paused()
+
+
+def test_armed_and_signed_by_two_owners_in_a_terminal(desk: Desk) -> None:
+    site, path = desk.site, desk.site.folder / "new.vault"
+    runbook, one, two = write_runbook(site), *(desk.keystore(each) for each in site.council.owners[:2])
+    words = ["vault", "arm", str(runbook), "stop", "--deployment", str(site.deployment), "--rungs", "3"]
+    words += ["--market", "ETH-USD", "--vault", str(path), "--keystore", str(one)]
+    with desk.terminal(*words) as terminal:
+        terminal.answer("ETH-USD 3", "type it")
+        terminal.answer(KEY_PASSPHRASE, "passphrase")
+        terminal.answer("short", "passphrase")
+        terminal.answer("short", "same again")
+        assert terminal.finish() == 0, terminal.text
+    assert "holding it is the power to pause" in terminal.text and "the passphrase is weak" in terminal.text
+    assert "vault sign" in terminal.text and path.stat().st_mode & 0o777 == 0o600
+    with desk.terminal("vault", "sign", str(path), "--keystore", str(two)) as terminal:
+        terminal.answer("short", "passphrase")
+        terminal.answer("ETH-USD 3", "type it")
+        terminal.answer(KEY_PASSPHRASE, "passphrase")
+        assert terminal.finish() == 0, terminal.text
+    assert "2 of 2 signatures" not in terminal.text and "vault status" in terminal.text
+
+
+def test_status_revoke_and_watch_print_one_object(desk: Desk) -> None:
+    file, deployment = str(desk.vault), str(desk.site.deployment)
+    status = with_passphrase(desk, "vault", "status", file, "--deployment", deployment, "--json")
+    assert status.code == 0, status.err
+    assert status.object["verdict"] == "ready" and status.object["nonces_left"] == [0, 1, 2, 3]
+    out = str(desk.site.folder / "out")
+    revoked = with_passphrase(desk, "vault", "revoke", file, "--deployment", deployment, "--out", out, "--json")
+    assert revoked.code == 0 and "LIVE AFTERWARDS: nonce 1, ETH-USD" in revoked.err
+    assert [one["nonce"] for one in revoked.object["live_afterwards"]] == [1, 1]
+    shown = run(["safe", "inspect", revoked.object["rejections"][0]["file"], "--json"], desk.site.home)
+    assert shown.code == 0, shown.err
+    desk.site.as_safe("changeThreshold(uint256 threshold)", 1)
+    watched = with_passphrase(desk, "vault", "watch", file, "--deployment", deployment, "--once", "--json")
+    assert watched.code == 1 and watched.object["verdict"] == "alarm" and "threshold" in watched.object["alarms"][0]
+
+
+def test_a_wrong_passphrase_and_a_changed_file_open_nothing(desk: Desk) -> None:
+    content = desk.vault.read_bytes()
+    desk.vault.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    said = with_passphrase(
+        desk, "vault", "status", str(desk.vault), "--deployment", str(desk.site.deployment), "--json"
+    )
+    assert said.code == 1 and said.object["schema"] == "incident.error/v1" and "does not open" in said.err
+    assert VAULT_PASSPHRASE not in said.err + said.out
