@@ -9,7 +9,6 @@ nearest to a simulation.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,19 +89,14 @@ class StillNode(Relay):
     """A chain that stands still, over HTTP: it remembers its answers, and takes `latency` seconds an exchange."""
 
     def __init__(self, endpoint: Endpoint, latency: float) -> None:
-        self.latency = latency
         self.remembered: dict[str, Json | RpcError] = {}
-        super().__init__(endpoint)
+        super().__init__(endpoint, latency=latency)
 
     def passed_on(self, endpoint: Endpoint, request: Request) -> Json | RpcError:
         asked = json.dumps([request.method, request.params])
         if asked not in self.remembered:
             self.remembered[asked] = super().passed_on(endpoint, request)
         return self.remembered[asked]
-
-    def heard(self, body: Any, headers: dict[str, str], path: str) -> list[dict[str, Any]]:
-        time.sleep(self.latency)
-        return super().heard(body, headers, path)
 
 
 def trips_of(node: StillNode, work: Work) -> list[tuple[str, ...]]:

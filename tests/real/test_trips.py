@@ -8,18 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from incident_cli.abi import parse_signature
+from incident_cli.chain.nodes import ChainNodes
+from incident_cli.chain.simulate import V1
 from incident_cli.errors import Refused
 from incident_cli.flows.aiming import pulls, wanted_of
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.preparing import Drafted, draft
+from incident_cli.flows.reading import Reader
 from incident_cli.flows.session import Session
 from incident_cli.runbook.model import ContainStep
+from incident_cli.safe.contracts import GET_TRANSACTION_HASH
+from incident_cli.transport import Json, Request, RpcError
 from tests.contracts.packages import Packages
 from tests.fakes.desk import Scripted
-from tests.fakes.relay import Relay
+from tests.fakes.relay import Relay, in_a_row
 from tests.real.containing import Site, as_founded, founded, let_go, waits
 from tests.real.test_contain_proxies import by_beacon, pinned
 
+HASH = parse_signature(GET_TRANSACTION_HASH)
 LOOK = {"eth_call", "eth_getBlockByNumber"}
 PINS = {"eth_getCode", "eth_getStorageAt"}
 TRIAL = {"eth_call", "eth_getCode", "eth_simulateV1", "debug_traceCall", "eth_getBlockByNumber"}
@@ -84,6 +91,66 @@ def test_what_a_beacon_runs_rides_with_the_simulation(site: Site, packages: Pack
 def test_a_node_that_cannot_simulate_takes_more(site: Site, refuses: tuple[str, ...], trips: int) -> None:
     before, _ = proposed(site, *refuses)
     assert len(before) == trips
+
+
+def test_where_two_nodes_must_agree_they_are_asked_while_one_simulates(site: Site) -> None:
+    """Three in a row: how far each has come, the look at one block, then the simulation beside the Safe's own hash."""
+    session = let_go(site.begin())
+    step, chain = contain_step(session), session.reader.chain
+    with Relay(site.anvil.endpoint(), latency=0.2) as one, Relay(site.anvil.endpoint(), latency=0.2) as other:
+        nodes = [relay.endpoint(name, read_seconds=20) for name, relay in {"one": one, "other": other}.items()]
+        session.reader = Reader(ChainNodes(nodes, chain, site.anvil.chain_id, quorum=2), chain, site.anvil.chain_id)
+        wanted = wanted_of(session, step, pulls(session, step), None)
+        made = draft(session.reader, (), wanted)
+    assert (made.proposal.simulation.method, made.objections) == (V1, ())
+    assert in_a_row([one, other]) == 3
+    assert ["eth_getCode" in trip for trip in other.trips] == [False, False, True]
+
+
+def test_nodes_that_say_another_hash_than_the_one_that_simulates_are_believed_and_the_proposal_is_refused(
+    site: Site,
+) -> None:
+    session = let_go(site.begin())
+    step, chain = contain_step(session), session.reader.chain
+
+    with Relay(site.anvil.endpoint()) as one, Relay(site.anvil.endpoint()) as other:
+        for relay in (one, other):
+            forging(relay)
+        nodes = [relay.endpoint(name, read_seconds=20) for name, relay in {"one": one, "other": other}.items()]
+        session.reader = Reader(ChainNodes(nodes, chain, site.anvil.chain_id, quorum=2), chain, site.anvil.chain_id)
+        wanted = wanted_of(session, step, pulls(session, step), None)
+        with pytest.raises(Refused, match="the safeTxHash is disputed"):
+            draft(session.reader, (), wanted)
+
+
+def test_a_safe_that_says_another_hash_in_the_same_exchange_is_refused(site: Site) -> None:
+    session = let_go(site.begin())
+    step = contain_step(session)
+    with Relay(site.anvil.endpoint()) as relay:
+        forging(relay)
+        session.reader.endpoint = relay.endpoint(read_seconds=20)
+        wanted = wanted_of(session, step, pulls(session, step), None)
+        with pytest.raises(Refused, match="the safeTxHash is disputed"):
+            draft(session.reader, (), wanted)
+    assert len(relay.trips) == 2
+
+
+def forging(relay: Relay) -> None:
+    """From here on the Safe says another hash."""
+    honest = relay.answer
+    relay.answer = lambda request: forged(honest(request)) if asks_for_hash(request) else honest(request)
+
+
+def asks_for_hash(request: Request) -> bool:
+    """Whether a round asks the Safe for its hash of a transaction."""
+    call = request.params[0] if request.params else None
+    return request.method == "eth_call" and isinstance(call, dict) and HASH.selector.hex() in str(call["data"])
+
+
+def forged(answer: Json | RpcError) -> Json | RpcError:
+    """The answer with its last bits the other way round: they belong to the hash, which is asked last."""
+    assert isinstance(answer, str), "a round was answered"
+    return answer[:-1] + ("0" if answer[-1] != "0" else "1")
 
 
 # the nonce that was chosen
