@@ -19,6 +19,7 @@ HEADINGS = {
     "code": "error codes",
     "warning": "warnings of lint",
     "inspection": "findings about a Safe transaction",
+    "service": "failures of the transaction service",
 }
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.evm import Address, to_hex
+from incident_cli.safe.service_explanations import see
 from incident_cli.safe.service_post import confirmed, proposal, proposal_stands, signer_of
 from incident_cli.safe.service_records import (
     Malformed,
@@ -34,7 +35,8 @@ MOST = 2_000  # entries of one list
 ATTEMPTS = 3  # of the same bytes, and of reading a list that changes meanwhile
 PAUSE = 1.0  # seconds between attempts, where there is a way to wait
 LABEL_LIMIT = 50
-AGAIN = "It may have arrived. Run it again: it is idempotent."
+AGAIN = see("service-unclear", "It may have arrived. Run it again: it is idempotent.")
+NEITHER = see("service-forged", "Sign neither: it, or what stands between, is not to be trusted.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class TransactionService:
         if record.safe_tx_hash != safe_tx_hash.lower():
             raise Refused(
                 f"{self.name} was asked for {safe_tx_hash} and answered with {record.safe_tx_hash}",
-                "Sign neither: it, or what stands between, is not to be trusted.",
+                NEITHER,
             )
         return record
 
@@ -221,12 +223,16 @@ class TransactionService:
             if self._read_back(stands, problem):
                 return
         said = problem.message if problem is not None else f"{self.name} took it and does not show it"
-        raise Unread(f"{said}; sent {ATTEMPTS} times, it is not there", "Run it again later: it is idempotent.")
+        raise Unread(f"{said}; sent {ATTEMPTS} times, it is not there", AGAIN)
 
     def _sent(self, method: str, path: str, document: Mapping[str, object]) -> Unsure | None:
         """Send once; what went wrong where it is not certain that it did."""
         try:
-            self._road.ask(method, path, document)
+            answer = self._road.ask(method, path, document)
+            if answer.status == 404 and method == "POST":
+                return Unsure(f"{self.name} answered HTTP 404", self._road.look_at_url)
+            if answer.body:
+                self._road.json_of(answer)
         except Unsure as problem:
             return problem
         return None
@@ -243,7 +249,7 @@ class TransactionService:
     def _same(self, found: ServiceTransaction, tx: SafeTx) -> None:
         """Refused unless a record is exactly this transaction."""
         if found.safe_tx(tx.chain_id, tx.version) != tx:
-            raise Refused(f"{self.name} shows another transaction under {found.safe_tx_hash}", "Sign neither.")
+            raise Refused(f"{self.name} shows another transaction under {found.safe_tx_hash}", NEITHER)
 
     def _all(self, path: str, parse: Callable[[Json], Found], key: Callable[[Found], object]) -> list[Found]:
         """Every entry of a list; raises Unread where it has more than MOST or changes while it is read."""

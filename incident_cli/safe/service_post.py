@@ -5,6 +5,7 @@ from __future__ import annotations
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, parse_address, to_hex
 from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.service_explanations import see
 from incident_cli.safe.service_records import ORIGIN_LIMIT, ServiceTransaction
 from incident_cli.safe.signatures import ECDSA, ETH_SIGN, LENGTH, recover
 from incident_cli.safe.transaction import SafeTx
@@ -73,7 +74,7 @@ def confirmed(found: ServiceTransaction, owner: Address | None, signature: bytes
     if own:
         raise Refused(
             f"the service shows a signature for {owner} that is neither the one sent nor any of that owner's",
-            "Do not count it. Gather the signatures by files, and look at who runs the service.",
+            see("service-forged", "Do not count it: gather the signatures by files."),
         )
     return False
 

@@ -15,6 +15,7 @@ from typing import Any
 from incident_cli.errors import IncidentError, Misused, Refused
 from incident_cli.evm import BYTES32, ZERO, Address, parse_address
 from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.service_explanations import see
 from incident_cli.safe.signatures import ECDSA, ETH_SIGN, LENGTH, recover
 from incident_cli.safe.transaction import UINT256, SafeTx
 from incident_cli.strict_json import Json
@@ -79,7 +80,7 @@ class ServiceTransaction:
         if found != self.safe_tx_hash:
             raise Refused(
                 f"the transaction service claims {self.safe_tx_hash} for fields that hash to {found}",
-                "Sign neither. The service, or what stands between, lies about this transaction.",
+                see("service-forged", "Sign neither: the service, or what stands between, is not to be trusted."),
             )
         return rebuilt
 

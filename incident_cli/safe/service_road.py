@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from incident_cli.errors import Misused, Refused, Unread
+from incident_cli.safe.service_explanations import see
 from incident_cli.strict_json import Json, parse_json
 from incident_cli.text import plain
 from incident_cli.web import MEBIBYTE, Answer, Road, TooLarge, Unusable, is_loopback, parse_url, request_headers
@@ -87,7 +88,7 @@ class ServiceRoad:
         try:
             return self._road.ask(method, f"{self._base}{path}", self._headers, body)
         except Unusable as problem:
-            hint = "Run it again: what has arrived is not sent twice. " + FILES
+            hint = see("service-unclear", f"Run it again: what has arrived is not sent twice. {FILES}")
             kind = Oversized if isinstance(problem, TooLarge) else Unsure
             raise kind(f"{self.name} {problem.reason}", hint, arrived=problem.arrived) from None
 
@@ -95,7 +96,8 @@ class ServiceRoad:
         """Wait as long as it asks for; the patience that is left, or Unread where it is not enough."""
         seconds, until = asked_to_wait(answer.headers)
         if self._sleep is None or seconds is None or seconds > left:
-            raise Unread(f"{self.name} is throttling (HTTP 429) {until}", f"Run it again then. {FILES}")
+            hint = see("service-throttled", f"Run it again then. {FILES}")
+            raise Unread(f"{self.name} is throttling (HTTP 429) {until}", hint)
         self._sleep(seconds)
         return left - seconds
 
@@ -105,15 +107,20 @@ class ServiceRoad:
         if 200 <= status < 300 or status == 404:
             return
         if status in (401, 403):
-            raise Unread(f"{self.name} refused the credential (HTTP {status})", "Check the key in the deployment.")
+            hint = see("service-key", "Check the key that the deployment names.")
+            raise Unread(f"{self.name} refused the credential (HTTP {status})", hint)
         if 300 <= status < 400:
             why = "redirects, which would turn a POST into a GET and is not followed"
-            raise Unread(f"{self.name} {why} (HTTP {status})", "Write the URL it redirects to in the deployment.")
+            hint = see("service-redirects", "Write the URL it redirects to in the deployment.")
+            raise Unread(f"{self.name} {why} (HTTP {status})", hint)
         if status == 451:
-            raise Refused(f"{self.name} does not serve this Safe for legal reasons (HTTP 451)", FILES)
+            raise Refused(
+                f"{self.name} does not serve this Safe for legal reasons (HTTP 451)", see("service-banned", FILES)
+            )
         if status >= 500 or status == 408:
-            raise Unsure(f"{self.name} answered HTTP {status}", f"It is in trouble: run it again later. {FILES}")
-        raise Refused(f"{self.name} says no (HTTP {status}): {self.quoted(answer)}", "Correct what it names.")
+            raise Unsure(f"{self.name} answered HTTP {status}", see("service-down", f"Run it again later. {FILES}"))
+        words = f"{self.name} says no (HTTP {status}): {self.quoted(answer)}"
+        raise Refused(words, see("service-refuses", "Correct what it names."))
 
     def json_of(self, answer: Answer) -> Json:
         """The JSON of an answer; raises Unsure: a page in HTML is no answer, whatever its status."""
@@ -125,7 +132,7 @@ class ServiceRoad:
     @property
     def look_at_url(self) -> str:
         """A hint."""
-        return "Look at its URL in the deployment: a page of something else may stand there."
+        return see("service-page", "Look at its URL in the deployment: something else may stand there.")
 
     def quoted(self, answer: Answer) -> str:
         """What the service says of its refusal, on one line, without any secret that it repeats."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import pytest
 
 from incident_cli.errors import IncidentError, Refused
 from incident_cli.safe.service import TransactionService
+from incident_cli.safe.service_explanations import EXPLANATIONS
 from tests.fakes.safe_service import SafeService
 from tests.fakes.safe_service_faults import FAULTS
 from tests.safe.service_desk import (
@@ -161,6 +163,7 @@ def attempt(work: Work, desk: TransactionService, service: SafeService) -> str:
         assert problem.message and problem.hint
         assert KEY not in words + repr(problem) + "".join(traceback.format_exception(problem))
         assert "\x1b" not in words
+        assert all(code in EXPLANATIONS for code in re.findall(r"incident explain ([a-z-]+)", words))
     assert believed, "what was returned is not so"
     assert words or work.done(service), "it returned, and it is not so"
     hashes = [one.safe_tx_hash for one in service.queue]

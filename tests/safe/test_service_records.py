@@ -11,6 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from incident_cli.errors import IncidentError, Refused, Unread
+from incident_cli.flows.explaining import explain
+from incident_cli.safe.service_explanations import EXPLANATIONS, see
 from incident_cli.safe.service_records import Malformed, page_of, parse_delegate, parse_transaction
 from incident_cli.safe.service_road import asked_to_wait, flat
 from tests.fakes.signers import mirrored
@@ -169,3 +171,9 @@ def test_a_delegate_that_is_none(field: str, value: Any) -> None:
 )
 def test_how_long_it_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     assert asked_to_wait(headers)[0] == seconds
+
+
+def test_every_code_of_the_service_can_be_explained() -> None:
+    for code, words in EXPLANATIONS.items():
+        assert (explain(code).word, explain(code).text) == (code, words)
+        assert f"incident explain {code}" in see(code, "Do this.")
