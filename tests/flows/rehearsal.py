@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eth_keys.backends.coincurve import CoinCurveECCBackend
 from lru import LRU
 
 from incident_cli.abi import decode, encode_call, parse_signature
@@ -88,6 +89,7 @@ def cache_of(size: int, items: Sequence[tuple[object, object]]) -> LRU[object, o
 
 
 copyreg.pickle(LRU, lambda one: (cache_of, (one.get_size(), tuple(reversed(one.items())))))
+copyreg.pickle(CoinCurveECCBackend, lambda one: (CoinCurveECCBackend, ()))  # it holds a module, where it is used
 
 
 def begun(
