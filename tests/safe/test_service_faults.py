@@ -247,7 +247,7 @@ def test_what_arrived_although_its_answer_did_not_is_found_and_not_sent_again(na
 @pytest.mark.parametrize("name", ["propose", "confirm"])
 def test_what_did_not_arrive_is_sent_again_byte_for_byte_and_not_for_ever(name: str, fault: str) -> None:
     work = WORKS[name]
-    options = {"connect_seconds": 0.3, "read_seconds": 0.3} if fault in SLOW else {}
+    options = {"connect_seconds": 0.5, "read_seconds": 0.5} if fault in SLOW else {}
     with serving() as service:
         work.before(service)
         service.faults.arm(name, fault)
@@ -278,7 +278,7 @@ def test_what_did_not_arrive_is_sent_again_byte_for_byte_and_not_for_ever(name: 
     ],
 )
 def test_a_read_back_that_shows_something_else_is_no_success(fault: str, words: str) -> None:
-    options = {"connect_seconds": 0.2, "read_seconds": 0.2} if fault in SLOW else {}
+    options = {"connect_seconds": 0.5, "read_seconds": 0.5} if fault in SLOW else {}
     with serving() as service:
         service.faults.arm("transaction", fault, ALWAYS, skip=1)
         said = attempt(WORKS["propose"], client(service, **options), service)
