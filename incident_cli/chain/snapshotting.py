@@ -22,6 +22,7 @@ SNAPSHOT = "execTransaction on a development chain, between a snapshot and the r
 FUNDS = hex(10**21)  # wei, for the gas of an owner who may have none
 FEES: dict[str, Json] = {"maxFeePerGas": hex(10**12), "maxPriorityFeePerGas": "0x0"}  # nothing for the block's maker
 NOT_RETURNED = "the development chain did not return to its snapshot: its state is NOT as before"
+RECEIPT_ASKED = 40  # times
 SELF_DESCRIPTIONS = ("hardhat_metadata", "anvil_nodeInfo")
 
 
@@ -117,9 +118,7 @@ def sent(endpoint: Endpoint, chain: str, script: Script, trial: Trial) -> Execut
     limit = quantity(block.get("gasLimit")) if isinstance(block, dict) else 0
     gas: dict[str, Json] = {"gas": hex(min(limit, MOST_GAS)), **FEES}
     hash_ = hash_text(done(endpoint, "eth_sendTransaction", {**transaction, **gas}))
-    receipt = done(endpoint, "eth_getTransactionReceipt", hash_)
-    if not isinstance(receipt, dict):
-        raise NotSimulated("the development chain did not mine the transaction")
+    receipt = receipt_of(endpoint, hash_)
     if receipt.get("status") != "0x1" or int(called, 16) != 1:
         return Executed("execTransaction fails, or answers false", {}, NOTHING_CHANGES)
     (traced,) = endpoint.exchange(
@@ -127,6 +126,15 @@ def sent(endpoint: Endpoint, chain: str, script: Script, trial: Trial) -> Execut
     )
     answers = dict(read_round(endpoint, chain, script.reads).answers)
     return Executed("", trial.unhidden(script.safe, answers), executed_diff(traced, script.safe))
+
+
+def receipt_of(endpoint: Endpoint, hash_: str) -> dict[str, Json]:
+    """The receipt of a transaction that is mined at once; raises NotSimulated. A busy node shows it a moment later."""
+    for _ in range(RECEIPT_ASKED):
+        receipt = done(endpoint, "eth_getTransactionReceipt", hash_)
+        if isinstance(receipt, dict):
+            return receipt
+    raise NotSimulated("the development chain did not mine the transaction")
 
 
 def done(endpoint: Endpoint, method: str, *params: Json) -> Json:

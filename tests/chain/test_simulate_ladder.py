@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from incident_cli.chain.simulate import (
 )
 from incident_cli.chain.state_diff import StateDiff
 from incident_cli.errors import Unread
-from incident_cli.evm import ZERO, Block, Call, CallRead, Missing, checksummed
+from incident_cli.evm import ZERO, Block, Call, CallRead, Missing, Read, checksummed
 from incident_cli.safe.signatures import pre_validated
 from incident_cli.transport import Json, Request, RpcError
 from tests.fakes.safe_chain import EXEC, Chain
@@ -175,6 +175,31 @@ def test_a_trace_of_another_transaction_is_no_diff() -> None:
         found = ran(Paper(simulated(), other))
         assert (found.state, found.method) == ("passed", V1)
         assert isinstance(found.diff, Missing) and found.not_exercised == ("signatures", "state changes")
+
+
+@pytest.mark.parametrize(("told", "state"), [(7, "passed"), (1, "not-simulated"), (0, "not-simulated")])
+def test_a_later_nonce_is_tried_only_where_the_node_takes_it_as_given(told: int, state: str) -> None:
+    """A node that keeps the Safe's own nonce would run another transaction, or none."""
+    later = replace(LONE, nonce=7)
+    before: list[Any] = simulated()
+    before[0]["calls"][0] = outcome(read_round(1, told, 0))
+    node = Paper(before, DIFF)
+    found = ran(node, later)
+    assert found.state == state
+    payload: Any = node.exchanges[0][0].params[0]
+    (block,) = payload["blockStateCalls"]
+    assert block["stateOverrides"] == {SAFE: {"stateDiff": {word(4): word(1), word(5): word(7)}}}
+    assert ("the Safe's nonce taken as 7, what comes before not executed" in found.overridden) is (state == "passed")
+
+
+def test_reads_that_an_override_falsifies_are_missing() -> None:
+    nonce, threshold = (
+        CallRead(SAFE, parse_signature(f"{one}() returns (uint256)")) for one in ("nonce", "getThreshold")
+    )
+    answers: dict[Read, Any] = {nonce: (7,), threshold: (1,), PAUSED: (True,)}
+    hidden = {read for read, one in replace(LONE, nonce=7).unhidden(SAFE, answers).items() if isinstance(one, Missing)}
+    assert hidden == {nonce, threshold}
+    assert not [one for one in TRIAL.unhidden(SAFE, answers).values() if isinstance(one, Missing)]
 
 
 def test_a_node_that_ignores_the_overrides_is_not_believed() -> None:
