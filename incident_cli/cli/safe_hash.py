@@ -51,12 +51,12 @@ def show(printer: Printer, tx: SafeTx, hashes: SafeHashes) -> None:
     for label, value in field_rows(tx):
         show_row(printer, label, value)
     printer.line()
-    show_hashes(printer, hashes, "incident and safe-eth-py agree")
+    show_hashes(printer, hashes, "Compare every digit before you sign (incident and safe-eth-py agree)")
 
 
-def show_hashes(printer: Printer, hashes: SafeHashes, opinions: str) -> None:
+def show_hashes(printer: Printer, hashes: SafeHashes, heading: str) -> None:
     """The four values, whole."""
-    printer.line(f"Compare every digit before you sign ({opinions})", "bold", hanging=2)
+    printer.line(heading, "bold", hanging=2)
     for label, field, where in WHERE:
         aside = f", of {hashes.calldata_bytes} bytes" if field == "calldata_digest" else ""
         printer.line(f"  {label}{aside}: {where}", hanging=4)

@@ -84,7 +84,8 @@ def show(printer: Printer, found: Inspection) -> None:
     if found.hashes is not None:
         printer.line()
         *others, last = found.opinions
-        show_hashes(printer, found.hashes, f"{', '.join(others)} and {last} agree")
+        use = "Its hashes, NOT to sign" if found.verdict == "refused" else "Compare every digit before you sign"
+        show_hashes(printer, found.hashes, f"{use} ({', '.join(others)} and {last} agree)")
     printer.line()
     show_findings(printer, found)
 
@@ -97,7 +98,8 @@ def show_chain(printer: Printer, found: Inspection) -> None:
     if view is None:
         return
     standing = view.standing
-    state = f"the Safe is version {standing.version}, at nonce {standing.nonce}, {view.threshold} of its owners sign"
+    signs = f"{view.threshold} of {len(view.owners)} owners must sign"
+    state = f"the Safe is version {standing.version}, at nonce {standing.nonce}, and {signs}"
     show_row(printer, "chain says", f"at block {view.block}: {state}")
     for owner in view.owners:
         show_row(printer, "owner", found.names.beside(owner))
@@ -105,7 +107,7 @@ def show_chain(printer: Printer, found: Inspection) -> None:
 
 def show_call(printer: Printer, one: DecodedCall, count: int, found: Inspection) -> None:
     """One call: what it does, where it goes, its function and every argument."""
-    from incident_cli.cli.safe_rows import OPERATIONS, show_row
+    from incident_cli.cli.safe_rows import operation_words, show_row
     from incident_cli.evm import to_hex
 
     call, road = one.made.call, ROADS[one.made.road]
@@ -115,12 +117,12 @@ def show_call(printer: Printer, one: DecodedCall, count: int, found: Inspection)
     if call.value:
         show_row(printer, "value", f"{call.value} wei", "yellow")
     if call.operation:
-        kind = OPERATIONS.get(call.operation, "no operation there is")
-        show_row(printer, "operation", f"{call.operation}, {kind}", "bold red")
+        show_row(printer, "operation", f"{call.operation}, {operation_words(call.operation, call.to)}", "bold red")
     if one.function:
         show_row(printer, "function", f"{one.function} (known from: {one.source})")
     for name, text in () if one.hands_on else one.args.items():
-        show_row(printer, name, found.names.beside(text))
+        aside = one.asides.get(name)
+        show_row(printer, name, f"{text} ({aside})" if aside else found.names.beside(text))
     if call.data and not one.is_plain:
         show_row(printer, "data", f"{len(call.data)} bytes: {to_hex(call.data)}")
 
@@ -130,7 +132,10 @@ def show_differences(printer: Printer, found: Inspection) -> None:
     from incident_cli.cli.safe_rows import show_row
 
     printer.line("Not what the proposal says", "bold red")
+    in_calls = any(one.what.startswith("call ") for one in found.differences)
     for one in found.differences:
+        if one.what == "data" and in_calls:
+            continue  # the same once more, in hex
         printer.line(f"  {one.what}", "bold", hanging=4)
         show_row(printer, "  expected", one.expected or "nothing")
         show_row(printer, "  found", one.found or "nothing", "red")
@@ -140,6 +145,8 @@ def show_findings(printer: Printer, found: Inspection) -> None:
     """Every finding with its code, and the verdict as the last word."""
     for one in found.findings:
         printer.line(f"{one.severity} {one.code}: {one.message}", STYLES[one.severity], hanging=2)
-    printer.line(VERDICTS[found.verdict], STYLES[found.verdict])
+    forbidding = sum(one.severity == "refused" for one in found.findings)
+    reasons = f" {forbidding} of {len(found.findings)} findings forbid it." if forbidding else ""
+    printer.line(f"{VERDICTS[found.verdict]}{reasons}", STYLES[found.verdict])
     if found.findings:
         printer.command("What a code means", f"explain {found.findings[0].code}")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from incident_cli.cli.wrapping import wrapped
-from incident_cli.evm import ZERO
+from incident_cli.evm import ZERO, Address
+from incident_cli.safe.contracts import MULTISEND_CODE_HASHES
 from incident_cli.text import plain
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 LABEL = 17
 LONGEST = 2_400  # characters of one value; what is longer is whole in --json, and the digest covers every byte
-OPERATIONS = {0: "a call", 1: "a DELEGATECALL"}
 Row = tuple[str, str]
 
 
@@ -35,7 +35,7 @@ def field_rows(tx: SafeTx, names: Names | None = None) -> Iterator[Row]:
     yield "nonce", f"{tx.nonce}"
     yield "to", named(tx.to, names)
     yield "value", f"{tx.value} wei"
-    yield "operation", f"{tx.operation}, {OPERATIONS[tx.operation]}"
+    yield "operation", f"{tx.operation}, {operation_words(tx.operation, tx.to)}"
     yield "data", f"{len(tx.data)} bytes"
     gas = (("safeTxGas", tx.safe_tx_gas), ("baseGas", tx.base_gas), ("gasPrice", tx.gas_price))
     if not any(amount for _, amount in gas) and tx.gas_token == tx.refund_receiver == ZERO:
@@ -44,6 +44,15 @@ def field_rows(tx: SafeTx, names: Names | None = None) -> Iterator[Row]:
     yield from ((name, f"{amount}") for name, amount in gas)
     yield "gasToken", named(tx.gas_token, names)
     yield "refundReceiver", named(tx.refund_receiver, names)
+
+
+def operation_words(operation: int, to: Address) -> str:
+    """What an operation is; the one delegatecall that is expected is told from all others."""
+    if operation == 1:
+        return (
+            "a delegatecall, as a batch needs it" if to in MULTISEND_CODE_HASHES else "a DELEGATECALL to foreign code"
+        )
+    return "no operation there is" if operation else "a call"
 
 
 def named(address: str, names: Names | None) -> str:

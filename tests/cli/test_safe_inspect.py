@@ -161,7 +161,7 @@ def test_what_is_refused_ends_with_1_and_the_verdict_stands_last(tmp_path: Path)
     people = safe("inspect", path)
     assert people.code == 1
     last = people.err.splitlines()[-2:]
-    assert last[0] == "REFUSED: sign nothing."
+    assert last[0].startswith("REFUSED: sign nothing. ")
     assert last[1].startswith("What a code means: ")
 
 

@@ -149,6 +149,17 @@ def test_restricting_and_loosening_are_told_apart(
     assert found.source == "catalogue"
 
 
+def test_arguments_stand_in_the_units_that_the_catalogue_gives_them() -> None:
+    found = only(made([LIMIT]))
+    assert found.args == {"capacity": "250000000000", "period": "3600"}
+    assert found.asides == {"capacity": "250,000.00 USDC", "period": "1h"}
+
+
+def test_a_change_of_control_is_called_that() -> None:
+    assert only(call(SAFE, "setGuard(address)", STRANGER)).plain.startswith(f"Changes who controls {SAFE} (this Safe")
+    assert only(call(EXCHANGE, "rely(address)", STRANGER)).plain.startswith("Changes who controls")
+
+
 def test_a_market_is_named_beside_its_id() -> None:
     market = f'markets: {{ETH-USD: {{id: "0x{"05" * 32}"}}}}\n'
     own = sound(parse_document((DEPLOYMENT + market).encode(), "test.yaml"))

@@ -59,6 +59,7 @@ def test_an_argument_that_differs_is_named() -> None:
 def test_another_function_another_value_and_a_call_more_or_less() -> None:
     swapped = look(made([LIMIT, PAUSE]), expect=proposed(PAUSE, LIMIT))
     assert ("call 1 data", to_hex(PAUSE.data), to_hex(LIMIT.data)) in shown(swapped)
+    assert ("call 1 function", "setMarketPaused(bytes32,bool)", "function 0x1a01a7ba") in shown(swapped)
     paid = look(made([dataclasses.replace(PAUSE, value=5)]), expect=proposed(PAUSE))
     assert ("call 1 value", "0", "5") in shown(paid)
     assert "unexpected-value" in codes(paid, "refused")

@@ -6,8 +6,8 @@ them are named; where a known function fits but for its encoding, something ride
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from incident_cli.abi import Signature
@@ -23,7 +23,9 @@ from incident_cli.flows.multisig.wording import (
     is_unlimited,
     known_sentence,
     native,
+    whole,
 )
+from incident_cli.flows.proposal import counted
 from incident_cli.safe.finding import InspectionFinding, refused, warned
 from incident_cli.safe.inspect import is_rejection
 from incident_cli.safe.strict_abi import NotCanonical, decode_arguments
@@ -38,7 +40,10 @@ ALLOWANCES = frozenset({"approve", "increaseAllowance", "permit"})
 
 @dataclass(frozen=True, slots=True)
 class DecodedCall:
-    """One call as it is shown. `function` is empty where it is not known; `source` says where it is known from."""
+    """One call as it is shown. `function` is empty where it is not known; `source` says where it is known from.
+
+    `args` are whole and as they are on chain; `asides` say some of them in their units.
+    """
 
     made: MadeCall
     name: str
@@ -48,6 +53,7 @@ class DecodedCall:
     source: str
     values: tuple[object, ...]
     findings: tuple[InspectionFinding, ...] = ()
+    asides: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it: amounts of wei as decimal strings, `number` is its place, `via` who makes it."""
@@ -132,9 +138,20 @@ def decoded(made: MadeCall, fits: Sequence[Fit], functions: Functions, names: Na
     if made.call.value:
         words += f" It sends {native(made.call.value)}."
     texts = argument_texts(signature, args)
-    return DecodedCall(
-        made, names.of(made.call.to), signature.canonical, texts, words, best.source, args, tuple(findings)
-    )
+    found = tuple(findings)
+    asides = counted_arguments(same, args, list(texts), names)
+    name = names.of(made.call.to)
+    return DecodedCall(made, name, signature.canonical, texts, words, best.source, args, found, asides)
+
+
+def counted_arguments(
+    same: Sequence[Candidate], args: tuple[object, ...], labels: Sequence[str], names: Names
+) -> dict[str, str]:
+    """Arguments in the units that the catalogue gives them, by their names."""
+    units = next((one.units for one in same if one.units), {})
+    tokens = {one.symbol: one for one in names.tokens.values()}
+    said = {labels[place]: (whole(args[place]), counted(args[place], unit, tokens)) for place, unit in units.items()}
+    return {name: words for name, (raw, words) in said.items() if words != raw}
 
 
 def is_no_lever(same: Sequence[Candidate], args: tuple[object, ...]) -> bool:

@@ -14,7 +14,7 @@ from incident_cli.flows.multisig.loading import Loaded
 from incident_cli.flows.multisig.wording import argument_texts
 from incident_cli.safe.batch import InnerCall
 from incident_cli.safe.finding import InspectionFinding, refused
-from incident_cli.safe.inspect import compare
+from incident_cli.safe.inspect import compare, name_of
 from incident_cli.safe.strict_abi import NotCanonical, decode_exactly
 from incident_cli.safe.transaction import DECIMAL, SafeTx
 from incident_cli.safe.unfolding import unfold
@@ -124,6 +124,8 @@ def parts_of(call: InnerCall, wanted: Call) -> Iterator[tuple[str, str, str]]:
         return
     args = read(wanted.signature, call.data)
     if args is None:
+        if call.data[:4] != wanted.signature.selector:
+            yield "function", name_of(call.data), wanted.signature.canonical
         yield "data", to_hex(call.data), to_hex(wanted.data)
         return
     found, expected = argument_texts(wanted.signature, args), argument_texts(wanted.signature, wanted.args)

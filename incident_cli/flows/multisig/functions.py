@@ -14,9 +14,10 @@ from pathlib import Path
 from incident_cli.abi import Signature, SignatureError, parse_signature
 from incident_cli.errors import Misused
 from incident_cli.evm import Address, Call
-from incident_cli.expression import ExpressionError, evaluate
+from incident_cli.expression import Expression, ExpressionError, evaluate
 from incident_cli.flows.multisig.clear_signing import Descriptor, FunctionFormat
 from incident_cli.protocols.catalog import Catalog
+from incident_cli.protocols.definitions import LeverDefinition
 from incident_cli.protocols.protocol import Protocol
 from incident_cli.protocols.slot import Fixed, abi_value
 from incident_cli.protocols.worth import Worth, computed, expressions, fitted
@@ -37,7 +38,8 @@ Table = dict[bytes, list["Candidate"]]
 class Candidate:
     """A function that calldata may be a call of, where it is known from, and what it means where that is said.
 
-    `fixed` are the arguments, by place, that a lever always gives; `loosens` where it is the way back of a lever.
+    `fixed` are the arguments, by place, that a lever always gives; `loosens` where it is the way back of a lever;
+    `units` say what an argument counts: a token's symbol, seconds, bps.
     """
 
     signature: Signature
@@ -46,6 +48,7 @@ class Candidate:
     format: FunctionFormat | None = None
     fixed: Mapping[int, object] = field(default_factory=dict)
     loosens: bool = False
+    units: Mapping[int, str] = field(default_factory=dict)
 
     def restricts(self, args: Sequence[object]) -> bool:
         """Whether these arguments are those with which a lever restricts: those it fixes are as it fixes them, and of
@@ -110,7 +113,8 @@ def levers_of(protocol: Protocol, slot: str) -> Iterator[tuple[str, Candidate]]:
     for name, lever in protocol.levers.items():
         label = f"{slot}.{name}"
         fixed = fixed_in(lever.call, lever.with_)
-        yield lever.on, Candidate(lever.call, "catalogue", plain(f"{label}: {lever.does}"), fixed=fixed)
+        meaning, units = plain(f"{label}: {lever.does}"), units_in(lever, protocol)
+        yield lever.on, Candidate(lever.call, "catalogue", meaning, fixed=fixed, units=units)
         for first in lever.first:
             fixed = fixed_in(first.call, first.with_)
             yield first.on, Candidate(first.call, "catalogue", plain(f"Must come first for {label}."), fixed=fixed)
@@ -130,6 +134,19 @@ def fixed_in(signature: Signature, worths: Mapping[str, Worth]) -> dict[int, obj
             value = computed(worth, lambda formula: evaluate(formula, Fixed({}, {})))
             found[place] = as_decoded(fitted(one.type, value, one.components))
     return found
+
+
+def units_in(lever: LeverDefinition, protocol: Protocol) -> dict[int, str]:
+    """What an argument counts: what the read counts that must show the very same value afterwards."""
+    shown: dict[str, str] = {}
+    for read, worth in lever.expect.items():
+        unit = protocol.reads[read].unit if read in protocol.reads else None
+        if unit is not None and isinstance(worth, Expression):
+            shown[worth.source] = unit
+    given = {one.name: lever.with_.get(one.name) for one in lever.call.inputs}
+    sources = {name: worth.source if isinstance(worth, Expression) else name for name, worth in given.items()}
+    places = enumerate(lever.call.inputs)
+    return {place: shown[sources[one.name]] for place, one in places if sources[one.name] in shown}
 
 
 def as_decoded(value: object) -> object:

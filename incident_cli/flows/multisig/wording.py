@@ -11,6 +11,8 @@ from incident_cli.flows.multisig.clear_signing import KNOWN, FieldFormat, Functi
 from incident_cli.flows.multisig.naming import Names
 from incident_cli.flows.proposal import show
 from incident_cli.safe.batch import InnerCall
+from incident_cli.safe.contracts import CONTROL_FUNCTIONS
+from incident_cli.safe.known_functions import control_selectors
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.text import plain
 from incident_cli.units import Token, format_amount, format_duration
@@ -30,7 +32,7 @@ def native(wei: int) -> str:
 def quantity(amount: int, token: str, names: Names) -> str:
     """An amount of a token in its units where they are known, and its base units always."""
     if is_unlimited(amount):
-        return f"WITHOUT LIMIT ({amount} base units) of {names.beside(token)}"
+        return f"WITHOUT LIMIT of the token {names.beside(token)}"
     known = names.tokens.get(Address(token))
     if known is None:
         return f"{amount} (base units, or the id of one) of the token {token}, whose units are not known"
@@ -156,6 +158,8 @@ def number(value: object) -> int:
 def known_sentence(call: InnerCall, signature: Signature, args: tuple[object, ...], names: Names) -> str:
     """The sentence of a function that every inspection knows; nothing for another one."""
     sentence = SENTENCES.get(signature.canonical) or CARRIERS.get(signature.name)
+    if signature.selector in CONTROL_FUNCTIONS or signature.selector in control_selectors():
+        return f"Changes who controls {names.beside(call.to)}: {signature.name}."
     return sentence(call, args, names) if sentence else ""
 
 
