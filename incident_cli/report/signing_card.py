@@ -25,7 +25,8 @@ BY_EYE = "Compare every digit by eye with what your device shows. A QR code prov
 
 @dataclass(frozen=True, slots=True)
 class CardCall:
-    """One call: what runs is `to`, `function`, `args` and `value` (wei); `says` is the sentence of whoever wrote it."""
+    """One call: what runs is `to`, `function`, `args` and `value` (wei). `means` is what this program knows of it,
+    `says` the sentence of whoever wrote the file."""
 
     to: str
     function: str
@@ -33,6 +34,7 @@ class CardCall:
     value: int = 0
     says: str = ""
     name: str = ""
+    means: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,9 @@ def told_call(label: str, call: CardCall) -> Iterator[Line]:
         yield exact(plain(name, 60), value)
     if call.value:
         yield exact("sends", f"{call.value} wei")
-    if call.says:
+    if call.means:
+        yield Line("in words", plain(call.means, 1_000))
+    if call.says and call.says != call.means:
         yield Line("author says", plain(call.says, 1_000))
 
 

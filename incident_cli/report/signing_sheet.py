@@ -1,4 +1,5 @@
-"""The signing card as a page: one self-contained HTML file to print on one sheet of A4, or to read on a phone.
+"""The signing card as a page: one self-contained HTML file to print on one sheet of A4 (up to half a dozen calls), or
+to read on a phone.
 
 No scripts, nothing fetched, every text escaped: what stands in a transaction cannot act in a reader's browser.
 """
@@ -10,9 +11,10 @@ from html import escape
 from incident_cli.report.signing_card import QR_CORRECTION, Line, Section, SigningCard, address, sections
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-# the size of print shrinks with the number of lines, so that one sheet holds them; past the last step it may take two
-SIZES = ((52, 9.0), (70, 8.0), (90, 7.0), (115, 6.0))
-SMALLEST = 5.2
+# most lines that one sheet holds, and the points they are printed in, measured in Chromium; what is longer than that
+# takes more sheets in a size that can be read at arm's length
+SIZES = ((63, 9.0), (71, 8.0), (78, 7.0), (85, 6.5), (92, 6.0), (99, 5.5))
+ON_MORE = 7.0
 STYLE = """
 *{box-sizing:border-box}
 html{background:#fff;color:#111;-webkit-text-size-adjust:100%}
@@ -58,7 +60,7 @@ def sheet(card: SigningCard) -> str:
 def print_size(found: tuple[Section, ...]) -> float:
     """Points of the print for so many lines; a line for every 95 characters of a long value."""
     lines = sum(2 + sum(1 + len(line.value) // 95 for line in one.lines) for one in found)
-    return next((size for most, size in SIZES if lines <= most), SMALLEST)
+    return next((size for most, size in SIZES if lines <= most), ON_MORE)
 
 
 def written(section: Section) -> str:

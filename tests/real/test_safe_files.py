@@ -37,6 +37,7 @@ from tests.contracts.packages import Packages
 from tests.contracts.safes import VERSIONS, build_safe
 from tests.fakes.desk import FakeClock, Scripted
 from tests.fakes.signers import AccountSigner
+from tests.real.containing import files, founded, waits
 from tests.real.desking import BTC, Office, as_opened, nothing, opened
 
 NOW_MS = 1_700_000_000_000
@@ -478,3 +479,29 @@ def test_a_rotation_that_does_more_than_it_says_is_refused(office: Office) -> No
     path.write_text(json.dumps(document))
     with pytest.raises(Refused):
         machine(office, 1).sign(path)
+
+
+def test_a_containments_own_file_is_signed_and_ready(packages: Packages, tmp_path: Path) -> None:
+    with founded(packages, tmp_path) as site:
+        session, document = waits(site.begin())
+        (file,) = files(session)
+        aids = aids_of(site.deployment, (), (), None, None)
+        cards: list[SigningCard] = []
+        paths = []
+        for owner in site.council.owners[:2]:
+            desk = SigningDesk(
+                cards.append, lambda words, tone: None, Scripted(), FakeClock(), tmp_path / "me", nothing
+            )
+            order = SigningOrder(load_transaction(file, None), aids, AccountSigner(owner), tmp_path / owner.label)
+            paths.append(sign(order, desk).path)
+        shown = " ".join(text(cards[0]).split())
+        assert "in words exchange.pause" in shown and "named by the file alone" not in shown
+        assert document["reopening"] in shown
+        assert cards[0].simulation.state == "passed" and cards[0].because
+        loaded = [load_transaction(one, None) for one in paths]
+        found = merge_files(loaded, aids.deployment, nothing, tmp_path / "all")
+        assert found.to_json()["ready"]
+        assert found.path is not None
+        data = export(load_transaction(found.path, None), "calldata", NOW_MS, aids.deployment, nothing).document["data"]
+        site.anvil.send(site.anvil.accounts[5], site.council.address, hex_bytes(data))
+        assert site.paused()

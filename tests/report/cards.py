@@ -24,8 +24,9 @@ def card_of(calls: int = 2, text: str = "") -> SigningCard:
             text or "set_paused(bytes32,bool)",
             {text or "market": text or MARKET, "paused": text or "true"},
             number,
-            text or "exchange.pause: Stops one market.",
+            text or "As two of us decided.",
             text or "exchange",
+            text or "exchange.pause: Stops one market.",
         )
         for number in range(calls)
     )

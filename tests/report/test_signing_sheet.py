@@ -84,7 +84,7 @@ def browse(chromium: str, folder: Path, page: str, *options: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-@pytest.mark.parametrize("calls", [1, 4])
+@pytest.mark.parametrize("calls", [1, 6])
 def test_it_prints_on_one_sheet(chromium: str, tmp_path: Path, calls: int) -> None:
     printed = tmp_path / "sheet.pdf"
     browse(chromium, tmp_path, sheet(card_of(calls)), f"--print-to-pdf={printed}")

@@ -84,7 +84,7 @@ def call_of(one: DecodedCall, says: str) -> CardCall:
     else:
         function, args = "no function: an empty call", {}
     operation = "" if call.operation == 0 else "DELEGATECALL "
-    return CardCall(call.to, f"{operation}{function}{road}", args, call.value, says, one.name)
+    return CardCall(call.to, f"{operation}{function}{road}", args, call.value, says, one.name, one.plain)
 
 
 def sentence_of(one: DecodedCall, stated: object) -> str:
