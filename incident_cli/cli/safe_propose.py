@@ -24,6 +24,7 @@ from incident_cli.cli.terminal import Desk, Printer, print_json, require_termina
 from incident_cli.errors import Misused
 
 if TYPE_CHECKING:
+    from incident_cli.evm import Address
     from incident_cli.flows.multisig.rejecting import Rejection
     from incident_cli.flows.multisig.submitting import Submission, Submitted
     from incident_cli.flows.multisig.taking_up import Counter, Matter
@@ -37,6 +38,7 @@ REJECT_EXAMPLE = "Example: incident safe reject 0x… --deployment production.ya
 REJECT_SHORT = "Prepare the empty transaction that takes a nonce."
 Unsigned = Annotated[bool, typer.Option("--unsigned", help="Post it without a signature, in an owner's name.")]
 Behalf = Annotated[str | None, typer.Option("--on-behalf-of", metavar="0x…", help="The owner it is proposed for.")]
+Again = Annotated[bool, typer.Option("--again", help="Post it although the same calls are queued already.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the rejection's file is written.")]
 Slot = Annotated[str | None, typer.Option("--safe", metavar="SLOT", help="With --nonce: the Safe.")]
 Nonce = Annotated[int | None, typer.Option("--nonce", metavar="N", min=0, help="Reject whatever stands there.")]
@@ -59,6 +61,7 @@ def propose(
     passphrase_fd: PassphraseFd = None,
     unsigned: Unsigned = False,
     on_behalf_of: Behalf = None,
+    again: Again = False,
     as_json: Json = False,
 ) -> None:
     """Hand a transaction to the service: inspected, shown with what it displaces, signed, posted, read back. Where the
@@ -69,7 +72,7 @@ def propose(
     counter = counter_at(deployment)
     matter = matter_at(counter, file)
     signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
-    order = submission(counter, matter, require_choice(signer, unsigned), owner)
+    order = submission(counter, matter, require_choice(signer, unsigned), owner, again)
     done = submitting.propose(order, desk_of(desk.printer))
     finish(desk.printer, done, deployment)
     print_json({"schema": "incident.safe-propose/v1", **done.to_json()}) if as_json else None
@@ -93,7 +96,7 @@ def confirm(
     desk, counter = Desk(), counter_at(deployment)
     matter = matter_at(counter, target)
     signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
-    order = submission(counter, matter, require_choice(signer, False), None)
+    order = submission(counter, matter, require_choice(signer, False))
     done = submitting.confirm(order, desk_of(desk.printer))
     finish(desk.printer, done, deployment)
     print_json({"schema": "incident.safe-confirm/v1", **done.to_json()}) if as_json else None
@@ -137,13 +140,14 @@ def require_choice(signer: Signer | None, unsigned: bool) -> Signer | None:
     return signer
 
 
-def submission(counter: Counter, matter: Matter, signer: Signer | None, owner: str | None) -> Submission:
+def submission(
+    counter: Counter, matter: Matter, signer: Signer | None, owner: Address | None = None, again: bool = False
+) -> Submission:
     """What is handed in; raises Misused where there is no service."""
-    from incident_cli.evm import Address
     from incident_cli.flows.multisig.submitting import Submission
 
     counter.service_of(matter.place)
-    return Submission(counter, matter, signer, None if owner is None else Address(owner))
+    return Submission(counter, matter, signer, owner, again)
 
 
 def finish(printer: Printer, done: Submitted, deployment: Path) -> None:
@@ -200,7 +204,7 @@ def put_in(desk: Desk, counter: Counter, matter: Matter, signer: Signer) -> Subm
     """Sign and post it; raises as `propose` does."""
     from incident_cli.flows.multisig import submitting
 
-    return submitting.propose(submission(counter, matter, require_choice(signer, False), None), desk_of(desk.printer))
+    return submitting.propose(submission(counter, matter, require_choice(signer, False)), desk_of(desk.printer))
 
 
 def finish_rejection(printer: Printer, path: Path, done: Submitted | None, deployment: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from incident_cli.abi import parse_signature
+from incident_cli.drills.accounts import account
 from incident_cli.errors import Misused, Refused, Waiting
 from incident_cli.evm import CallRead, hex_bytes
 from incident_cli.flows.multisig.broadcasting import attempt_of
-from incident_cli.flows.multisig.carrying import Carried, Hands, carried_before, carry, weigh
+from incident_cli.flows.multisig.carrying import Carried, Hands, carried_before, carry, price, weigh
 from incident_cli.flows.multisig.executing import execute
 from incident_cli.flows.multisig.following import Watch, follow
 from incident_cli.flows.multisig.intents import Intents
@@ -26,6 +27,7 @@ from incident_cli.safe.signature_file import SignatureFile, Signed, store
 from incident_cli.safe.transaction import SafeTx
 from tests.contracts.packages import Packages
 from tests.fakes.desk import FakeClock
+from tests.fakes.signers import AccountSigner
 from tests.real.desking import ETH, HASTY, Office, Told, as_opened, nothing, opened
 
 PAUSED = parse_signature("paused(bytes32 market) returns (bool)")
@@ -111,6 +113,16 @@ def test_one_signature_is_not_enough_and_says_so(office: Office) -> None:
     with pytest.raises(Waiting) as caught:
         weigh(watch, watch.look().standing, stranger)
     assert caught.value.waiting_for == "signatures"
+
+
+def test_whoever_cannot_pay_is_told_before_anybody_is_asked(office: Office) -> None:
+    tx, told = office.transaction(), Told()
+    watch = watch_over(office, proposal_file(office, tx), tx, 0, 1)
+    hands = replace(hands_of(office, told), broadcaster=AccountSigner(account(9, "poor")))
+    weighed = weigh(watch, watch.look().standing, hands)
+    with pytest.raises(Refused, match="holds nothing"):
+        price(watch.matter, weighed, hands)
+    assert price(watch.matter, weighed, hands_of(office, told)).most_cost > 0
 
 
 class Killed(Exception):

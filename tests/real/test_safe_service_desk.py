@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,17 +22,20 @@ from incident_cli.flows.multisig.queueing import choices_of, queue_of
 from incident_cli.flows.multisig.readiness import readiness
 from incident_cli.flows.multisig.rejecting import reject
 from incident_cli.flows.multisig.reservations import Reserved
+from incident_cli.flows.multisig.signing import SigningDesk
 from incident_cli.flows.multisig.standing import Standing, stand
+from incident_cli.flows.multisig.submitting import Submission, propose
+from incident_cli.flows.multisig.taking_up import counter_of
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.service import TransactionService
 from incident_cli.safe.signatures import contract_signature, pack
 from incident_cli.safe.transaction import SafeTx
 from tests.contracts.packages import Packages
 from tests.contracts.safes import Safe2of3, build_safe
-from tests.fakes.desk import FakeClock
+from tests.fakes.desk import FakeClock, Scripted
 from tests.fakes.safe_service import SafeService
 from tests.fakes.signers import AccountSigner
-from tests.real.desking import HASTY, Office, Told, as_opened, opened, serving
+from tests.real.desking import HASTY, Office, Told, as_opened, nothing, opened, serving
 
 ORIGIN = origin_of("0x" + "ab" * 32, "cd" * 32)
 NOTHING_RESERVED = Reserved()
@@ -60,9 +65,18 @@ def posted(desk: Desk, tx: SafeTx, owner: int = 0) -> str:
     return post(client, tx, hash_transaction(tx), signer, ORIGIN, role=Role("owner", signer.address)).safe_tx_hash
 
 
-def test_proposed_confirmed_ready_and_executed(desk: Desk) -> None:
+@pytest.mark.parametrize("version", ["1.3.0", "1.4.1", "1.5.0"])
+def test_proposed_confirmed_ready_and_executed(
+    version: str, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with opened(packages, tmp_path_factory.mktemp(version), version) as one, serving(one) as desk:
+        propose_confirm_execute(desk)
+
+
+def propose_confirm_execute(desk: Desk) -> None:
+    """The whole road with a service, on a batch of two calls."""
     _, client, office = desk
-    tx = office.transaction()
+    tx = office.transaction([office.pause(), office.limit(5)])
     hash_ = posted(desk, tx)
     waiting = {one.owner for one in stand(office.place, tx, service=client).waiting}
     assert waiting == {one.address for one in office.council.owners[1:]}
@@ -97,6 +111,24 @@ def test_the_same_calls_are_joined_whatever_their_nonce_and_batch(desk: Desk) ->
     assert join(office.place, client, office.transaction([office.limit(5), office.pause()]), 0) is None
     assert join(office.place, client, office.transaction(), 0) is None
     assert join(office.place, client, replace(mine, safe_tx_gas=0, data=mine.data[:-1] + b"\1"), 0) is None
+
+
+def test_one_queued_far_behind_is_said_to_be_and_can_be_gone_before(desk: Desk, tmp_path: Path) -> None:
+    office = desk[2]
+    posted(desk, office.transaction(nonce=4))
+    counter = counter_of(office.deployment_file, nothing, lambda seconds: None)
+    file = tmp_path / "tx.json"
+    file.write_text(json.dumps(office.transaction().to_json()))
+    said: list[str] = []
+    people = SigningDesk(
+        lambda card: None, lambda words, tone: said.append(words), Scripted(), SystemClock(), office.home, nothing
+    )
+    order = Submission(counter, counter.matter(str(file)), office.signer(1))
+    joined = propose(order, people)
+    assert (joined.posted.how, joined.missing) == ("joined", 0) and "the nonces 0 to 3 are used" in said[1]
+    again = propose(replace(order, again=True), people)
+    assert (again.posted.how, again.posted.safe_tx_hash) == ("posted", order.matter.safe_tx_hash)
+    assert propose(order, people).posted.how == "there"
 
 
 def test_one_that_pays_a_refund_is_not_joined(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from incident_cli.errors import NotProven, Refused, Unread, Waiting
 from incident_cli.evm import CallRead
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.multisig.broadcasting import Attempt, attempt_of, send_everywhere
+from incident_cli.flows.multisig.fate import settle
 from incident_cli.flows.multisig.readiness import ready
 from incident_cli.flows.proposal import SAFE_READS
 from incident_cli.safe.execution_data import execution_data
@@ -149,10 +150,9 @@ def wait(journey: Journey) -> tuple[str, Execution]:
     waited = since_bump = 0.0
     bumps = 0
     while True:
-        found = journey.evidence()
+        found = journey.evidence() or by_others(journey)
         if found is not None:
             return found
-        require_open(journey)
         if waited >= journey.road.patience:
             raise Waiting(
                 f"{journey.attempts[-1].hash} was sent and is not included after {waited:.0f} s",
@@ -179,15 +179,24 @@ def raise_fee(journey: Journey) -> None:
         journey.say(f"the raised fee was not taken: {problem.message}")
 
 
-def require_open(journey: Journey) -> None:
-    """Refused where another transaction took the Safe's nonce meanwhile: ours can only revert."""
-    read = CallRead(journey.tx.safe, SAFE_READS["nonce"])
-    answer = journey.place.reader.read([read]).value(read)
-    if isinstance(answer, int) and answer > journey.tx.nonce and journey.evidence() is None:
-        raise NotProven(
-            f"the Safe moved on to nonce {answer}, and not by a transaction that was sent here",
-            "`incident safe status` says whether somebody else executed it or another took its place",
+def by_others(journey: Journey) -> tuple[str, Execution] | None:
+    """The execution by somebody else, where the Safe's nonce moved on meanwhile; raises Refused where another
+    transaction took the nonce: ours can only revert, and changes nothing."""
+    tx, read = journey.tx, CallRead(journey.tx.safe, SAFE_READS["nonce"])
+    snapshot = journey.place.reader.read([read])
+    nonce = snapshot.value(read)
+    if not isinstance(nonce, int) or nonce <= tx.nonce:
+        return None
+    found = settle(journey.place, tx, journey.safe_tx_hash, nonce, snapshot.block.number, None)
+    if found.transaction_hash is None:
+        raise Refused(
+            f"another transaction took nonce {tx.nonce} of the Safe while {journey.attempts[-1].hash} was on its way",
+            "it can only revert now; `incident safe queue` shows what stands next",
         )
+    if all(one.hash != found.transaction_hash for one in journey.attempts):
+        journey.say(f"somebody else executed it: {found.transaction_hash}")
+    endpoint, chain = journey.place.reader.endpoint, journey.place.chain
+    return found.transaction_hash, execution_of(endpoint, chain, tx.safe, journey.safe_tx_hash, found.transaction_hash)
 
 
 def settled(journey: Journey, transaction_hash: str, evidence: Execution) -> Execution:

@@ -10,7 +10,7 @@ from incident_cli.errors import Refused
 from incident_cli.flows.multisig.queued import Describe
 from incident_cli.flows.multisig.queueing import AtNonce, Queue, queue_of
 from incident_cli.flows.multisig.reservations import Reserved
-from incident_cli.flows.multisig.standing import read_chain_side, read_safe_side
+from incident_cli.flows.multisig.standing import read_safe_side
 from incident_cli.safe.batch import rejection
 from incident_cli.safe.hashes import SafeHashes, hash_transaction
 from incident_cli.safe.transaction import SafeTx
@@ -54,8 +54,7 @@ def reject(
             f"nonce {nonce} is spent: the Safe {place.safe} is at {queue.nonce}",
             "there is nothing to reject; `incident safe status` says what became of it",
         )
-    version = read_chain_side(place)[0].version
-    tx = rejection(chain_id=place.chain_id, safe=place.safe, version=version, nonce=nonce)
+    tx = rejection(chain_id=place.chain_id, safe=place.safe, version=queue.version, nonce=nonce)
     read_safe_side(place, tx)
     at = next((one for one in queue.at if one.nonce == nonce), AtNonce(nonce))
     return Rejection(tx, hash_transaction(tx), at, queue, target)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from incident_cli.errors import IncidentError, Misused
+from incident_cli.errors import IncidentError, Misused, Unread
 from incident_cli.evm import Address
 from incident_cli.flows.clock import stamp
 from incident_cli.flows.multisig.authority import Role, require_owner, role_of
@@ -47,12 +47,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A transaction that is to be handed in; `signer` is None where it is posted unsigned in the name of `owner`."""
+    """A transaction that is to be handed in; `signer` is None where it is posted unsigned in the name of `owner`. With
+    `again` it is posted although the same calls are queued already."""
 
     counter: Counter
     matter: Matter
     signer: Signer | None
     owner: Address | None = None
+    again: bool = False
 
     @property
     def service(self) -> TransactionService:
@@ -102,9 +104,9 @@ def propose(order: Submission, desk: SigningDesk) -> Submitted:
     role = role_for(order, examined.view.owners, service)
     queue = queue_at(order, desk.home)
     if queue.service_problem:  # without the queue, a second proposal of the same could be posted
-        raise Misused(f"the queue could not be read: {queue.service_problem}", "nothing was posted; run it again")
+        raise Unread(f"the queue could not be read: {queue.service_problem}", "nothing was posted; run it again")
     same = find_same(tuple(one for at in queue.at for one in at.queued), matter.tx)
-    if same is not None:
+    if same is not None and not (order.again and same.safe_tx_hash != matter.safe_tx_hash):
         return join(order, desk, same, role, queue)
     rivals = rivals_in(queue, matter.tx.nonce, matter.safe_tx_hash)
     origin = origin_for(matter, desk.home)
@@ -124,6 +126,9 @@ def join(order: Submission, desk: SigningDesk, same: Queued, role: Role, queue: 
     assert same.tx is not None, "only a sound one is joined"
     where = f"at nonce {same.nonce}: {same.safe_tx_hash}"
     desk.say(f"the same calls are queued already, {where}", "warn")
+    if same.nonce > queue.nonce:
+        words = f"it executes only once the nonces {queue.nonce} to {same.nonce - 1} are used"
+        desk.say(f"{words}; to go before it, propose at an earlier nonce with --again", "warn")
     loaded = replace(order.matter.loaded, tx=same.tx)
     joined = replace(order, matter=replace(order.matter, loaded=loaded))
     signer, rivals = order.signer, rivals_in(queue, same.nonce, same.safe_tx_hash)
