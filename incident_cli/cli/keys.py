@@ -100,7 +100,8 @@ def passphrases(
 ) -> Callable[[int], bytes | None]:
     """Where the passphrase of an attempt (from 0) comes from: a file descriptor once, else whoever sits here.
 
-    The descriptor is read at once, and what it gave is given again each time something is signed.
+    The descriptor is read at once, and what it gave is given again each time something is signed. `fd_flag` is the
+    option's name, empty where this key has none.
     """
     if passphrase_fd is not None:
         given = read_passphrase(passphrase_fd, fd_flag)
@@ -108,7 +109,7 @@ def passphrases(
     if not is_interactive():
         raise NeedsTerminal(
             f"a passphrase is needed and there is no terminal: {label}. Nothing was signed.",
-            f"Run this in a terminal, or give the passphrase with {fd_flag} N.",
+            f"Run this in a terminal, or give the passphrase with {fd_flag} N." if fd_flag else "Run it in a terminal.",
         )
     return lambda attempt: asked(printer, label, attempt)
 

@@ -1,4 +1,4 @@
-"""`incident` with one command more: `sign-once` signs one Safe transaction with whatever signer the options name.
+"""`incident` with one command more: `sign-once` signs a Safe transaction and another one with whatever signer is named.
 
 It runs as a process of its own, with everything logged, so that a test can look at all that a signing command leaves.
 """
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from incident_cli.cli import main
+from incident_cli.cli import main, safe, vault
 from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, signer_of
 from incident_cli.cli.terminal import Printer, print_json
 from incident_cli.evm import checksummed, to_hex
@@ -65,7 +65,16 @@ def sign_once(
     print_json({"schema": "test.signed/v1", **found})
 
 
+def whole() -> None:
+    """Every group of commands that signs is on it."""
+    named = {one.name for one in main.app.registered_groups}
+    for name, group in (("safe", safe.app), ("vault", vault.app)):
+        if name not in named:
+            main.app.add_typer(group, name=name)
+    main.app.command("sign-once")(sign_once)
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
-    main.app.command("sign-once")(sign_once)
+    whole()
     main.run()
