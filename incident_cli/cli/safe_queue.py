@@ -75,7 +75,9 @@ def choice_words(choice: NonceChoice) -> str:
 
 def show_nonce(printer: Printer, at: AtNonce, nonce: int) -> None:
     """Everything at one nonce; rivals are alarmed, a gap before it is said."""
-    when = "next to execute" if at.nonce == nonce else f"after {at.nonce - nonce} others"
+    from incident_cli.flows.multisig.queueing import before
+
+    when = "next to execute" if at.nonce == nonce else f"after {before(at.nonce, at.nonce - nonce)}"
     printer.line(f"nonce {at.nonce}: {when}", "bold")
     if at.are_rivals:
         words = f"RIVALS: {len(at.hashes)} transactions want this nonce; whichever executes first displaces the others"
@@ -93,7 +95,8 @@ def show_unknown(printer: Printer, found: Queue) -> None:
     if found.gaps:
         gaps = ", ".join(str(one) for one in found.gaps[:20])
         printer.line()
-        printer.line(f"nothing stands at nonce {gaps}: what lies behind cannot execute yet", "yellow", hanging=INDENT)
+        known = "nothing stands" if found.is_whole and found.is_known else "nothing is known to stand"
+        printer.line(f"{known} at nonce {gaps}: what lies behind cannot execute yet", "yellow", hanging=INDENT)
     if not found.asked:
         printer.line("The deployment names no transaction service: only this machine's own are known.", "yellow")
     if found.service_problem:

@@ -184,6 +184,23 @@ def test_the_queue_alarms_rivals(desk: Desk, run: Run) -> None:
     assert "RIVALS: 2 transactions want this nonce" in ended.err
 
 
+def test_a_service_that_is_down_is_unknown_and_never_empty(desk: Desk, run: Run) -> None:
+    service, _, _ = desk
+    service.status = 500
+    ended = run("queue", "council", "--json")
+    assert ended.code == 3 and "HTTP 500" in ended.object["service_problem"]
+    assert "displaces nothing" not in ended.err and "nothing is known to be queued" in ended.err
+
+
+def test_unsigned_it_is_posted_in_an_owners_name(desk: Desk, run: Run) -> None:
+    service, _, office = desk
+    file, owner = proposal_file(office, office.transaction()), office.council.owners[0].address
+    assert run("propose", file, "--unsigned").code == 2, "in whose name is not said"
+    ended = run("propose", file, "--unsigned", "--on-behalf-of", owner, "--json")
+    assert (ended.code, ended.object["how"], ended.object["confirmed_by"]) == (0, "posted", [])
+    assert [(one.proposer, one.trusted) for one in service.queue] == [(owner, False)]
+
+
 def test_a_rejection_is_a_file_that_says_what_it_displaces(desk: Desk, run: Run) -> None:
     _, _, office = desk
     hash_ = queued(desk, office.transaction(), 0)

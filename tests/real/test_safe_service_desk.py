@@ -184,7 +184,11 @@ def test_a_service_that_is_down_leaves_the_rest_known(desk: Desk) -> None:
     tx = office.transaction()
     standing = stand(office.place, tx, service=client, signatures=office.signed(tx, 0, 1))
     assert standing.missing == 0 and "HTTP 500" in standing.service_problem
-    assert "HTTP 500" in queue_of(office.place, client).service_problem
+    queue = queue_of(office.place, client)
+    assert "HTTP 500" in queue.service_problem and not queue.is_known
+    assert [one.words for one in choices_of(queue)] == [
+        "nonce 0: next to execute; whether something stands there is UNKNOWN"
+    ]
 
 
 def test_a_record_that_lies_about_its_hash_is_no_label(desk: Desk) -> None:

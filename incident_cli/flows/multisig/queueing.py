@@ -111,21 +111,29 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class NonceChoice:
     """A nonce that a new transaction may take. `displaces` is what could then never execute, `behind` how many nonces
-    must execute first."""
+    must execute first; `known` is False where what stands there could not be read."""
 
     how: Literal["on-chain", "next-free", "replace", "gap"]
     nonce: int
     displaces: tuple[str, ...] = ()
     behind: int = 0
+    known: bool = True
 
     @property
     def words(self) -> str:
         """The choice in one line."""
         if self.displaces:
             return f"nonce {self.nonce}: displaces {'; '.join(self.displaces)}"
+        unknown = "" if self.known else "; whether something stands there is UNKNOWN"
         if self.behind:
-            return f"nonce {self.nonce}: executes only once the {self.behind} nonces before it are used"
-        return f"nonce {self.nonce}: next to execute, displaces nothing"
+            return f"nonce {self.nonce}: executes only after {before(self.nonce, self.behind)}{unknown}"
+        return f"nonce {self.nonce}: next to execute{unknown or ', displaces nothing'}"
+
+
+def before(nonce: int, behind: int) -> str:
+    """`nonce 0`, or `nonces 0 to 3`: those that must be used first."""
+    first, last = nonce - behind, nonce - 1
+    return f"nonce {last}" if behind == 1 else f"nonces {first} to {last}"
 
 
 def queue_of(
@@ -170,10 +178,10 @@ def nonce_choices(
 
 def choices_of(queue: Queue) -> tuple[NonceChoice, ...]:
     """The on-chain nonce, gaps, the next free one, and each that can be replaced, with what it would displace."""
-    standing = {one.nonce: one.labels for one in queue.at}
-    choices = [NonceChoice("on-chain", queue.nonce, standing.get(queue.nonce, ()))]
-    choices += [NonceChoice("gap", one, (), one - queue.nonce) for one in queue.gaps if one != queue.nonce]
+    standing, known = {one.nonce: one.labels for one in queue.at}, queue.is_known and queue.asked
+    choices = [NonceChoice("on-chain", queue.nonce, standing.get(queue.nonce, ()), 0, known)]
+    choices += [NonceChoice("gap", one, (), one - queue.nonce, known) for one in queue.gaps if one != queue.nonce]
     if queue.next_free != queue.nonce:
-        choices.append(NonceChoice("next-free", queue.next_free, (), queue.next_free - queue.nonce))
+        choices.append(NonceChoice("next-free", queue.next_free, (), queue.next_free - queue.nonce, known))
     others = [one for one in queue.at if one.nonce != queue.nonce]
     return (*choices, *(NonceChoice("replace", one.nonce, one.labels, one.nonce - queue.nonce) for one in others))
