@@ -120,8 +120,10 @@ def show_call(printer: Printer, one: DecodedCall, count: int, found: Inspection)
         show_row(printer, "operation", f"{call.operation}, {operation_words(call.operation, call.to)}", "bold red")
     if one.function:
         show_row(printer, "function", f"{one.function} (known from: {one.source})")
-    for name, text in () if one.hands_on else one.args.items():
+    for name, text in one.args.items():
         aside = one.asides.get(name)
+        if name == one.handed_on and text != "0x":
+            text = "what stands below"
         show_row(printer, name, f"{text} ({aside})" if aside else found.names.beside(text))
     if call.data and not one.is_plain:
         show_row(printer, "data", f"{len(call.data)} bytes: {to_hex(call.data)}")

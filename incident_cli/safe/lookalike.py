@@ -16,22 +16,18 @@ def ends_of(address: str) -> tuple[str, str]:
     return digits[: 2 * ENDS], digits[-2 * ENDS :]
 
 
-def poses_as(address: Address, known: Iterable[Address]) -> Address | None:
-    """The known address that this one can be mistaken for, or None; a known one poses as nobody."""
-    every = tuple(known)
-    if address in every or int(address, 16) < SMALLEST:
-        return None
-    return next((one for one in every if int(one, 16) >= SMALLEST and ends_of(one) == ends_of(address)), None)
-
-
 def lookalikes(addresses: Iterable[Address], known: Iterable[Address]) -> Iterator[tuple[Address, Address]]:
-    """Each address with the known one it poses as; and each that poses as one before it."""
-    seen = list(dict.fromkeys(known))
+    """Each address with the known one it can be mistaken for; and each that poses as one before it."""
+    seen: dict[tuple[str, str], list[Address]] = {}
+    familiar = frozenset(known)
+    for address in sorted(familiar):
+        seen.setdefault(ends_of(address), []).append(address)
     for address in dict.fromkeys(addresses):
-        other = poses_as(address, seen)
-        if other is not None:
-            yield address, other
-        seen.append(address)
+        if address in familiar or int(address, 16) < SMALLEST:
+            continue
+        alike = seen.setdefault(ends_of(address), [])
+        yield from ((address, one) for one in alike if one != address and int(one, 16) >= SMALLEST)
+        alike.append(address)
 
 
 def hidden_in(data: bytes, known: Iterable[Address]) -> Iterator[Address]:

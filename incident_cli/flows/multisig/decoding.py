@@ -28,13 +28,21 @@ from incident_cli.flows.multisig.wording import (
 from incident_cli.flows.proposal import counted
 from incident_cli.safe.finding import InspectionFinding, refused, warned
 from incident_cli.safe.inspect import is_rejection
+from incident_cli.safe.known_functions import MULTICALL, OTHER_SAFE
 from incident_cli.safe.strict_abi import NotCanonical, decode_arguments
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.unfolding import MadeCall
 from incident_cli.text import plain
 
 Fit = tuple[Candidate, tuple[object, ...]]
-HANDS_ON = frozenset({"aggregate", "aggregate3", "aggregate3Value", "blockAndAggregate", "multiSend"})
+PAYLOADS: Mapping[str, str] = {
+    **dict.fromkeys(("schedule", "multicall"), "data"),
+    **dict.fromkeys(("scheduleBatch", "executeBatch"), "payloads"),
+    **dict.fromkeys((one.partition("(")[0] for one in OTHER_SAFE), "data"),
+    **dict.fromkeys((one.partition("(")[0] for one in MULTICALL), "calls"),
+    "execute": "payload",
+    "multiSend": "transactions",
+}
 ALLOWANCES = frozenset({"approve", "increaseAllowance", "permit"})
 
 
@@ -78,9 +86,9 @@ class DecodedCall:
         return bool(self.function) and all(one.code != "padded-calldata" for one in self.findings)
 
     @property
-    def hands_on(self) -> bool:
-        """Whether its arguments are calls that are shown by themselves."""
-        return self.is_plain and self.function.partition("(")[0] in HANDS_ON
+    def handed_on(self) -> str:
+        """The argument that holds calls which are shown by themselves; empty where there is none."""
+        return PAYLOADS.get(self.function.partition("(")[0], "") if self.is_plain and self.source == "built in" else ""
 
     @property
     def addresses(self) -> Iterator[Address]:
