@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,9 @@ def bodies(home: Path) -> list[dict[str, Any]]:
     return [json.loads(line)["body"] for line in lines]
 
 
-def kill_when(text: str, after: int, home: Path) -> bool:
+def kill_when(text: str, after: int, home: Path, command: Sequence[str] = AUTO) -> bool:
     """Start a drill and kill it when a text appears, `after` characters later; False where it had ended before."""
-    with Terminal(AUTO, home) as terminal:
+    with Terminal(command, home) as terminal:
         terminal.wait_for(text)
         seen = len(terminal.raw)
         terminal.wait_until(lambda: len(terminal.raw) >= seen + after or not terminal.child.isalive(), "no more came")
@@ -62,19 +63,11 @@ def goes_on_to_its_end(home: Path) -> None:
     assert [body["kind"] for body in bodies(home)].count("closed") == 1
 
 
-@pytest.mark.parametrize("moment", ["rehearsed answer: ETH-USD", "signature 2 of 2"])
-def test_killed_and_resumed(moment: str, tmp_path: Path) -> None:
-    assert kill_when(moment, 0, tmp_path)
-    goes_on_to_its_end(tmp_path)
-
-
-def test_killed_twice(tmp_path: Path) -> None:
-    assert kill_when("DRILL PROPOSAL", 0, tmp_path)
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    assert kill_when("rehearsed answer: ETH-USD", 0, tmp_path)
     (name,) = incidents(tmp_path)
-    with Terminal(["drill", "--resume", name, "--auto"], tmp_path) as terminal:
-        terminal.wait_for("executed in block")
-        terminal.child.kill(signal.SIGKILL)
-        assert terminal.finish() == -signal.SIGKILL
+    for moment in ("DRILL PROPOSAL", "signature 2 of 2", "executed in block"):
+        assert kill_when(moment, 0, tmp_path, ["drill", "--resume", name, "--auto"])
     goes_on_to_its_end(tmp_path)
 
 
