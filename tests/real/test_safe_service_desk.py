@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from incident_cli.drills.accounts import account
-from incident_cli.errors import Misused, Refused
+from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.evm import hex_bytes, keccak
 from incident_cli.flows.clock import SystemClock
 from incident_cli.flows.multisig.approving import approve
@@ -25,6 +25,7 @@ from incident_cli.flows.multisig.reservations import Reserved
 from incident_cli.flows.multisig.signing import SigningDesk
 from incident_cli.flows.multisig.standing import Standing, stand
 from incident_cli.flows.multisig.submitting import Submission, propose
+from incident_cli.flows.multisig.submitting import confirm as confirm_by_hand
 from incident_cli.flows.multisig.taking_up import counter_of
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.service import TransactionService
@@ -129,6 +130,27 @@ def test_one_queued_far_behind_is_said_to_be_and_can_be_gone_before(desk: Desk, 
     again = propose(replace(order, again=True), people)
     assert (again.posted.how, again.posted.safe_tx_hash) == ("posted", order.matter.safe_tx_hash)
     assert propose(order, people).posted.how == "there"
+
+
+def test_what_was_signed_and_did_not_arrive_is_handed_in_again_without_signing(desk: Desk, tmp_path: Path) -> None:
+    service, _, office = desk
+    hash_ = posted(desk, office.transaction())
+    counter = counter_of(office.deployment_file, nothing, lambda seconds: None)
+    answers, said = Scripted(), list[str]()
+
+    def say(words: str, tone: str) -> None:
+        said.append(words)
+        service.status = 500 if words.startswith("signed") else 200
+
+    people = SigningDesk(lambda card: None, say, answers, SystemClock(), office.home, nothing)
+    order = Submission(counter, counter.matter(hash_), office.signer(1))
+    with pytest.raises(Unread, match="HTTP 500"):
+        confirm_by_hand(order, people)
+    service.status = 200
+    assert len(answers.asked) == 1
+    done = confirm_by_hand(order, people)
+    assert (done.posted.how, done.missing, len(answers.asked)) == ("joined", 0, 1)
+    assert "the same signature is handed in again" in said[-1]
 
 
 def test_one_that_pays_a_refund_is_not_joined(desk: Desk) -> None:

@@ -88,11 +88,16 @@ class Intents:
         with guarded(lock), opened_directory(lock.parent) as folder:
             descriptor = os.open(lock.name, FLAGS, 0o600, dir_fd=folder)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.lock(descriptor)
             yield
+        finally:
+            os.close(descriptor)
+
+    def lock(self, descriptor: int) -> None:
+        """Take the lock; raises Refused where it is taken."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refused(
                 f"another process here is executing {self.safe_tx_hash}", "wait for it; nothing was sent by this one"
             ) from None
-        finally:
-            os.close(descriptor)

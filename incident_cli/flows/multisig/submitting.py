@@ -36,13 +36,17 @@ from incident_cli.journal.store import read
 from incident_cli.report.signing_card import Rival, SigningCard
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.rotation import excluded_of, refuse_excluded
+from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, read_signature_file, store
 from incident_cli.safe.signing import Signer, signed_by
 from incident_cli.safe.signing_record import Remembered, recall, remember
+from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.typed_data import safe_tx_typed_data
 from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from incident_cli.safe.service import TransactionService
+
+KEPT = "signatures"  # below the home of incidents: what was signed here, before it is handed in
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +210,23 @@ def signed_when_shown(
     order: Submission, signer: Signer, desk: SigningDesk, examined: Examined, rivals: tuple[Rival, ...]
 ) -> bytes:
     """The signature, once the card was shown and the end of the hash typed; written down before the signer is asked."""
+    tx, folder = order.matter.tx, desk.home / KEPT
+    before = kept(folder, tx, signer.address)
+    if before is not None:
+        desk.say(f"{signer.address} signed exactly this here before: the same signature is handed in again", "plain")
+        return before
     consent(order, signer, desk, examined, rivals)
-    return signed_by(signer, safe_tx_typed_data(order.matter.tx))
+    signature = signed_by(signer, safe_tx_typed_data(tx))
+    path, _ = store(folder, SignatureFile(tx, (Signed(signer.address, signature),)))
+    desk.say(f"signed; kept until it is handed in: {path}", "plain")
+    return signature
+
+
+def kept(folder: Path, tx: SafeTx, signer: Address) -> bytes | None:
+    """A signature that was made here and may not have arrived; it is verified again when it is read."""
+    path = folder / file_name(hash_transaction(tx).safe_tx_hash)
+    found = read_signature_file(path).signatures if path.exists() else ()
+    return next((one.signature for one in found if one.owner == signer), None)
 
 
 def consent_to_approve(order: Submission, signer: Signer, desk: SigningDesk) -> None:
