@@ -15,6 +15,9 @@ app = typer.Typer(
 )
 app.command("arm", epilog=vault_arm.ARM_EXAMPLE, short_help="Write a ladder of pre-signed containments.")(vault_arm.arm)
 app.command("sign", epilog=vault_arm.SIGN_EXAMPLE, short_help="Add an owner's signatures.")(vault_arm.sign)
+app.command("export", epilog=vault_arm.EXPORT_EXAMPLE, short_help="Write the rungs for owners to sign.")(
+    vault_arm.export
+)
 app.command("add-signatures", epilog=vault_arm.ADD_EXAMPLE, short_help="Add signatures from files.")(
     vault_arm.add_signatures
 )

@@ -1,4 +1,4 @@
-"""incident vault arm | sign | add-signatures"""
+"""incident vault arm | sign | export | add-signatures"""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ ARM_EXAMPLE = (
     " --vault eth-usd.vault --keystore owner.json"
 )
 SIGN_EXAMPLE = "Example: incident vault sign eth-usd.vault --keystore owner.json"
+EXPORT_EXAMPLE = "Example: incident vault export eth-usd.vault --out to-sign"
 ADD_EXAMPLE = "Example: incident vault add-signatures eth-usd.vault 0x….signatures.json"
 Runbook = Annotated[str, typer.Argument(metavar="RUNBOOK", help="A shipped runbook's id, or a file.")]
 Step = Annotated[str, typer.Argument(metavar="STEP", help="The contain step that is signed in advance.")]
@@ -178,3 +179,24 @@ def add_signatures(
         rewrite(printer, found, vault)
     printer.line(f"{count} new signatures", "green")
     told(printer, file, vault, (), as_json)
+
+
+def export(
+    file: File,
+    *,
+    out: Annotated[Path, typer.Option(help="Where a file for each rung is written.")],
+    passphrase_fd: PassphraseFd = None,
+    as_json: Json = False,
+) -> None:
+    """Write every rung as a file to sign with `incident safe sign`. No signature is in it, and it fires nothing."""
+    from incident_cli.flows.vault.exporting import export as export_vault
+
+    printer = Printer()
+    vault = opened(printer, file, passphrase_fd).vault
+    files = export_vault(vault, out)
+    show_ladder(printer, vault)
+    printer.line(f"{len(files)} files written to {out}", "green")
+    printer.command("each owner, for each file", "safe sign FILE")
+    printer.command("then whoever holds the vault", f"vault add-signatures {file} SIGNATURES…")
+    if as_json:
+        print_json({"schema": "incident.vault-export/v1", **ladder_object(vault), "files": [str(one) for one in files]})

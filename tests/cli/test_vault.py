@@ -14,6 +14,9 @@ import pytest
 from eth_keyfile import keyfile
 
 from incident_cli.drills.accounts import Account, account
+from incident_cli.evm import hex_bytes
+from incident_cli.safe.signature_file import SignatureFile, Signed
+from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.vault_file import write_sealed
 from tests.cli.command import Ended, run
 from tests.contracts.packages import packages
@@ -171,6 +174,32 @@ def test_status_revoke_and_watch_print_one_object(desk: Desk) -> None:
     desk.site.as_safe("changeThreshold(uint256 threshold)", 1)
     watched = with_passphrase(desk, "vault", "watch", file, "--deployment", deployment, "--once", "--json")
     assert watched.code == 1 and watched.object["verdict"] == "alarm" and "threshold" in watched.object["alarms"][0]
+
+
+def test_rungs_are_exported_and_signatures_of_files_come_back(desk: Desk) -> None:
+    out, third = desk.site.folder / "to-sign", desk.site.council.owners[2]
+    said = with_passphrase(desk, "vault", "export", str(desk.vault), "--out", str(out), "--json")
+    assert said.code == 0 and len(said.object["files"]) == 8, said.err
+    files = []
+    for path in said.object["files"]:
+        document = json.loads(Path(path).read_text())
+        assert "signature" not in json.dumps({**document, "calls": []})
+        inspected = run(["safe", "hash", path, "--json"], desk.site.home)
+        assert inspected.object["safe_tx_hash"] == document["safe_tx_hash"]
+        signature = third.sign_hash(hex_bytes(document["safe_tx_hash"]))
+        tx = SafeTx.from_json(document["safe_tx"])
+        files.append(write_signatures(desk.site.folder, SignatureFile(tx, (Signed(third.address, signature),))))
+        if len(files) == 2:
+            break
+    said = with_passphrase(desk, "vault", "add-signatures", str(desk.vault), *map(str, files), "--json")
+    assert said.code == 0 and "2 new signatures" in said.err, said.err
+    assert sum(len(one["signers"]) for one in said.object["rungs"]) == 8 * 2 + 2
+
+
+def write_signatures(folder: Path, file: SignatureFile) -> Path:
+    path = folder / file.name
+    path.write_text(json.dumps(file.to_json()))
+    return path
 
 
 def test_a_wrong_passphrase_and_a_changed_file_open_nothing(desk: Desk) -> None:

@@ -41,6 +41,15 @@ def test_an_attempt_is_read_as_it_was_written(path: Path) -> None:
     assert path.name == "emergency.vault.fire.jsonl" and path.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_every_node_refused_is_not_on_its_way(path: Path) -> None:
+    intents = Intents(path)
+    intents.intend(ATTEMPT)
+    intents.refuse(ATTEMPT.transaction_hash, "insufficient funds")
+    assert Intents(path).attempts([ATTEMPT.safe_tx_hash]) == ()
+    intents.intend(ATTEMPT)
+    assert Intents(path).attempts([ATTEMPT.safe_tx_hash]) == (ATTEMPT,)
+
+
 @pytest.mark.parametrize("cut", [1, 10, 60])
 def test_half_a_line_is_passed_over_and_the_next_stands_by_itself(path: Path, cut: int) -> None:
     Intents(path).intend(ATTEMPT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from incident_cli.flows.vault.status import examine
 from incident_cli.flows.vault.watching import Sighting, watch
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.vault import Vault
+from incident_cli.transport import Request
 from tests.contracts.misbehaviour import compiled
 from tests.contracts.packages import Packages
 from tests.contracts.safes import build_safe
@@ -411,6 +412,20 @@ def test_another_broadcaster_takes_over_only_when_told_to(ready: Armoury) -> Non
     with pytest.raises(Refused, match="fired this rung"):
         ready.fire("ETH-USD", other)
     assert fire(replace(ready.order("ETH-USD", other), take_over=True)).outcome == "contained"
+
+
+def test_what_the_node_refuses_is_sent_nowhere_and_fired_by_another(ready: Armoury) -> None:
+    site = ready.site
+
+    def poor(requests: Sequence[Request]) -> None:
+        if any(one.method == "eth_estimateGas" for one in requests):
+            site.anvil.rpc("anvil_setBalance", stranger_address, hex(10**9))
+
+    stranger_address = stranger(site).address
+    with pytest.raises(Refused, match="did not take the transaction"):
+        ready.fire("ETH-USD", None, Counting(site.anvil.endpoint(), after=poor))
+    assert [one["kind"] for one in ready.intents.records] == ["intent", "refused"]
+    assert ready.fire("ETH-USD", stranger(site, 2)).outcome == "contained"
 
 
 # a pool that waits

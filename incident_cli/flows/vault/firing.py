@@ -226,7 +226,12 @@ def sent(
 ) -> Fired:
     """The attempt signed, recorded where it is new (or other bytes than before), and sent."""
     firing = fired(order, rung, before, answers)
-    firing.send(attempt, is_recorded=not is_new)
+    try:
+        firing.send(attempt, is_recorded=not is_new)
+    except Refused as problem:
+        if is_new:
+            raise
+        order.screen.say(f"sent again, and refused: {problem.message}", "warn")  # what was sent before may be mined
     return firing
 
 
@@ -246,6 +251,7 @@ def fired(order: Fire, rung: Rung, attempts: Sequence[Attempt], answers: Answers
         data,
         order.seconds,
         list(own),
+        answers.block.number,
         answers.block.number,
         notes,
     )

@@ -25,6 +25,7 @@ from incident_cli.transport import Endpoint, Request
 
 SCHEMA = "incident.vault-fire-report/v1"
 POLL_SECONDS = 2.0
+SPENT_LOOKS = 2  # at a nonce that is used up, before it is others who used it
 BUMP_BLOCKS = 3  # without a receipt, the fee is raised
 PRIVATE_BLOCKS = 2  # so long a private node is trusted alone
 MOST_BUMPS = 8
@@ -86,7 +87,8 @@ class Report:
 
 @dataclass(slots=True)
 class Fired:
-    """A rung on its way. `attempts` grow as its fee is raised; `sent_at` is the block it was last sent at."""
+    """A rung on its way. `attempts` grow as its fee is raised; `sent_at` is the block it was last sent at,
+    `since` the one at which the rung was seen to be live."""
 
     vault: Vault
     rung: Rung
@@ -99,9 +101,11 @@ class Fired:
     seconds: float
     attempts: list[Attempt]
     sent_at: int
+    since: int
     notes: Mapping[str, Any] = field(default_factory=dict)
     is_public: bool = False
     bumps: int = 0
+    spent_looks: int = 0
 
     def send(self, attempt: Attempt, *, is_recorded: bool = False) -> None:
         """Sign, record and send; the same bytes are not recorded twice. A refusal for its price raises the price.
@@ -111,12 +115,15 @@ class Fired:
         while True:
             raw = raw_by(self.signer, attempt.outgoing(self.vault.chain_id, self.vault.safe, self.data))
             signed = replace(attempt, transaction_hash=to_hex(keccak(raw)))
-            if not (is_recorded and signed.transaction_hash in {one.transaction_hash for one in self.attempts}):
+            is_new = not (is_recorded and signed.transaction_hash in {one.transaction_hash for one in self.attempts})
+            if is_new:
                 self.intents.intend(signed, **self.notes)
                 self.attempts.append(signed)
             try:
                 self.deliver(raw)
             except Refused as problem:
+                if is_new and self.roads.private is None:  # else an earlier sending, or the private node, may have it
+                    self.intents.refuse(signed.transaction_hash, problem.message)
                 if self.bumps >= MOST_BUMPS or not any(one in problem.message.lower() for one in UNDERPRICED):
                     raise
                 attempt, self.bumps, is_recorded = raised(signed, stamp(self.clock.now())), self.bumps + 1, False
@@ -145,7 +152,10 @@ class Fired:
         last = self.attempts[-1]
         raw = raw_by(self.signer, last.outgoing(self.vault.chain_id, self.vault.safe, self.data))
         self.screen.say("the private node did not bring it about: sent to the others", "warn")
-        self.deliver(raw)
+        try:
+            self.deliver(raw)
+        except Refused as problem:
+            self.screen.say(problem.message, "warn")
 
     def bump(self, block: int) -> None:
         """The same transaction with a higher fee, at the same nonce of the same sender."""
@@ -224,6 +234,8 @@ def outcome_of(firing: Fired, answers: Answers) -> Report | None:
         if mined:
             return firing.roads.first(lambda node: proven(firing, node, mined[-1].transaction_hash))
         if isinstance(nonce, int) and nonce > firing.rung.tx.nonce:
+            firing.spent_looks += 1  # a node may know the new nonce a moment before the receipt of ours
+        if firing.spent_looks >= SPENT_LOOKS:
             return firing.roads.first(lambda node: proven_by_others(firing, node))
     except Unread as problem:
         firing.screen.say(problem.message, "warn")
@@ -262,12 +274,15 @@ def settled(
 def proven_by_others(firing: Fired, node: Endpoint) -> Report:
     """The nonce was used up without a transaction of ours: by the same rung sent by others, or by something else."""
     vault, rung = firing.vault, firing.rung
-    found = find_execution(node, vault.chain, vault.safe, rung.safe_tx_hash, firing.vault.block["number"])
+    found = find_execution(node, vault.chain, vault.safe, rung.safe_tx_hash, firing.since)
+    if found in {one.transaction_hash for one in firing.attempts}:
+        raise Unread("the rung was executed by a transaction of ours whose receipt is not there yet", "look again")
     block = ask(node, vault.chain, vault.chain_id, {}).block
     effect, block = effect_at(node, vault, rung.market, block)
     if isinstance(effect, Missing):
         raise Unread(f"whether it is contained could not be read: {effect.reason}", "look again")
     words = f"others executed this rung: {found}" if found else f"something else used up nonce {rung.tx.nonce}"
+    words = words if effect == "shown" else f"{words}; fire again: the next rung is live"
     return report(firing, "contained-by-others" if effect == "shown" else "not-contained", block, found or "", words)
 
 

@@ -65,16 +65,24 @@ class Intents:
         return tuple(self._records)
 
     def attempts(self, safe_tx_hashes: Iterable[str]) -> tuple[Attempt, ...]:
-        """The attempts at these rungs, oldest first."""
-        wanted = frozenset(safe_tx_hashes)
-        found = [one for one in self._records if one.get("kind") == "intent" and one.get("safe_tx_hash") in wanted]
-        return tuple(attempt_of(one) for one in found)
+        """The attempts at these rungs that may be on their way, oldest first: what every node refused is not."""
+        wanted, found = frozenset(safe_tx_hashes), list[Attempt]()
+        for record in self._records:
+            if record.get("kind") == "intent" and record.get("safe_tx_hash") in wanted:
+                found.append(attempt_of(record))
+            elif record.get("kind") == "refused":
+                found = [one for one in found if one.transaction_hash != record.get("transaction_hash")]
+        return tuple(found)
 
     def intend(self, attempt: Attempt, **more: Any) -> None:
         """Record an attempt; it is on the disk when this returns, so that it may be sent."""
         fields = {name: getattr(attempt, name) for name in Attempt.__slots__}
         numbers = {name: str(fields[name]) for name in ("max_fee", "priority_fee")}
         self.write({"kind": "intent", **fields, **numbers, **more})
+
+    def refuse(self, transaction_hash: str, reason: str) -> None:
+        """Record that no node took an attempt: it is on its way nowhere."""
+        self.write({"kind": "refused", "transaction_hash": transaction_hash, "reason": plain(reason, 500)})
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one record and make it durable; raises Misused where that cannot be done."""
