@@ -99,7 +99,7 @@ def inspect_owner_call(call: InnerCall, safe: Address) -> Iterator[InspectionFin
     if call.operation != CALL:
         yield refused("inner-operation", f"the call to {call.to} has operation {call.operation}, it must be 0")
     if is_batch(call.data):
-        yield refused("nested-batch", f"the call to {call.to} is a batch of {len(call.inner)} further calls")
+        yield refused("nested-batch", f"the call to {call.to} is a batch of further calls")
     if call.to != safe:
         yield refused("rotation-foreign", f"it calls {call.to}, which is not the Safe: {name_of(call.data)}")
     elif call.data[:4] not in OWNER_FUNCTIONS:
