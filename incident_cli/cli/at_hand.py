@@ -59,4 +59,4 @@ def broadcaster_of(printer: Printer, broadcaster: str | None, signer: Signer | N
         if signer is None:
             raise Misused("--broadcaster same needs a signer", "name one: --keystore FILE, --signer URL or --ledger")
         return signer
-    return keystore_signer(printer, Path(broadcaster), None, "--passphrase-fd")
+    return keystore_signer(printer, Path(broadcaster), None, "")

@@ -116,9 +116,16 @@ def with_optional_values(arguments: list[str]) -> list[str]:
     for place, argument in enumerate(arguments):
         found.append(argument)
         following = arguments[place + 1] if place + 1 < len(arguments) else "-"
-        if argument in OPTIONAL and following.startswith("-"):
+        if argument in OPTIONAL and is_no_value(argument, following):
             found.append(OPTIONAL[argument])
     return found
+
+
+def is_no_value(option: str, following: str) -> bool:
+    """Whether what follows an option is not its value: a device's path begins with m/, an incident's id with no dash."""
+    if option == "--ledger":
+        return not following.startswith("m/") and following != DEFAULT
+    return following.startswith("-")
 
 
 def failed(problem: IncidentError) -> int:

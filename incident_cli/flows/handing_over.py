@@ -117,7 +117,9 @@ def post(outlet: Outlet, session: Session, leg: Leg, signed: Event | None) -> bo
     """Post the signed transaction; whether it stands there now. Unsigned ones are left to the owners."""
     if outlet.service is None or signed is None or leg.find(Kind.PROPOSED) is not None:
         return False
-    intended = leg.find(Kind.PROPOSE_INTENDED) or intend(session, leg)
+    intended = leg.find(Kind.PROPOSE_INTENDED)
+    look_first = intended is not None  # an intent from before may have arrived; the queue was read just now otherwise
+    intended = intended or intend(session, leg)
     proposal, sender = leg.proposal, Address(signed.data["signers"][0])
     try:
         outlet.service.propose(
@@ -127,6 +129,7 @@ def post(outlet: Outlet, session: Session, leg: Leg, signed: Event | None) -> bo
             hex_bytes(signed.data["signatures"]),
             str(intended.data["origin"]),
             delegate=not signed.data.get("as_owner", True),
+            look_first=look_first,
         )
     except (Unread, Refused) as problem:
         session.screen.say(f"not in the service: {problem.message}; the file is there all the same", "bad")
