@@ -122,7 +122,7 @@ def with_optional_values(arguments: list[str]) -> list[str]:
 
 
 def is_no_value(option: str, following: str) -> bool:
-    """Whether what follows an option is not its value: a device's path begins with m/, an incident's id with no dash."""
+    """Whether what follows an option is not its value: a device's path begins with m/, an id with no dash."""
     if option == "--ledger":
         return not following.startswith("m/") and following != DEFAULT
     return following.startswith("-")
