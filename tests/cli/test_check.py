@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -88,20 +90,40 @@ def test_a_wrong_question_says_what_there_is(world: ServedWorld, tmp_path: Path)
         assert (ended.code, words in ended.err) == (2, True), ended.err
 
 
+LATE: tuple[Fault, ...] = ("silent", "drip", "drip headers")  # each makes one wait for as long as a round may take
 FAULTS: tuple[Fault, ...] = (
-    "silent", "drip", "drip headers", "status 429", "status 401", "html 500", "html 200", "truncated",
+    "status 429", "status 401", "html 500", "html 200", "truncated",
     "truncated chunk", "wrong id", "missing", "duplicate", "null", "no result", "redirect", "reset", "infinity",
     "nested",
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def failing() -> Iterator[ServedWorld]:
+    """A quiet world whose node is made to fail."""
+    with ServedWorld("oracle-divergence", 2) as served:
+        yield served
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_node_that_fails_makes_every_check_unknown(tmp_path: Path, fault: Fault) -> None:
-    with ServedWorld("oracle-divergence", 2) as world:
-        world.nodes[0].fault = fault
-        ended = checked(world, tmp_path, "--all-markets")
+def test_a_node_that_fails_makes_every_check_unknown(failing: ServedWorld, tmp_path: Path, fault: Fault) -> None:
+    failing.nodes[0].fault = fault
+    ended = checked(failing, tmp_path, "--all-markets")
     assert unknown_everywhere(ended), ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_node_that_lets_one_wait_makes_every_check_unknown(tmp_path: Path) -> None:
+    with ExitStack() as open_, ThreadPoolExecutor(len(LATE)) as side_by_side:
+        worlds = [open_.enter_context(ServedWorld("oracle-divergence", 2)) for _ in LATE]
+        for fault, world in zip(LATE, worlds, strict=True):
+            world.nodes[0].fault = fault
+            (tmp_path / fault).mkdir()
+        folders = [tmp_path / fault for fault in LATE]
+        every = list(side_by_side.map(checked, worlds, folders, ["--all-markets"] * len(LATE)))
+    for ended in every:
+        assert unknown_everywhere(ended), ended.err
+        assert "Traceback" not in ended.err
 
 
 def unknown_everywhere(ended: Ended) -> bool:

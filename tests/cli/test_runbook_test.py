@@ -15,7 +15,6 @@ NAMES = [
     "emergency-shutdown",
     "collateral-buffer-shortfall",
     "option-surface-arbitrage",
-    "compromised-key",
     "upstream-contagion",
 ]
 
