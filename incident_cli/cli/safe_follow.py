@@ -10,11 +10,12 @@ import typer
 
 from incident_cli.cli.safe_desk import INDENT, Deployment, Json, Target, counter_at, matter_at, show_queued
 from incident_cli.cli.terminal import Printer, print_json
+from incident_cli.errors import Unread
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from incident_cli.flows.multisig.following import Followed
+    from incident_cli.flows.multisig.following import Followed, Watch
     from incident_cli.flows.multisig.standing import Standing
 
 EXAMPLE = "Example: incident safe status 0x… --deployment production.yaml --wait"
@@ -58,14 +59,31 @@ def status(
         watch = follow(counter, matter_at(counter, target), signatures or [])
         found = watch.look()
     show(printer, found, clock.now(), deployment)
-    while wait and found.is_open:
-        with printer.working(f"{found.words}; looking again every {every} s, Ctrl-C ends it"):
-            clock.sleep(every)
-            before, found = found, watch.look()
-        if found.fingerprint != before.fingerprint:
-            show(printer, found, clock.now(), deployment)
+    if wait:
+        found = waited(printer, watch, found, every, deployment)
     print_json(document(found, clock.now())) if as_json else None
     raise typer.Exit(found.exit_code)
+
+
+def waited(printer: Printer, watch: Watch, found: Followed, every: int, deployment: Path) -> Followed:
+    """The first look at which nothing more is waited for; each that differs is shown. A node or a service that fails
+    meanwhile is said, and asked again."""
+    from incident_cli.flows.clock import SystemClock
+
+    clock = SystemClock()
+    while found.is_open:
+        with printer.working(f"{found.words}; looking again every {every} s, Ctrl-C ends it"):
+            clock.sleep(every)
+            try:
+                now = watch.look()
+            except Unread as problem:
+                printer.settle()
+                printer.line(f"UNKNOWN for the moment: {problem.message}", "bold magenta", hanging=INDENT)
+                continue
+        if now.fingerprint != found.fingerprint:
+            show(printer, now, clock.now(), deployment)
+        found = now
+    return found
 
 
 def document(found: Followed, now: datetime) -> dict[str, Any]:

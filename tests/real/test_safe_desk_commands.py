@@ -65,9 +65,8 @@ def by_hand(office: Office, owner: int, words: Sequence[str | Path], *answers: s
     with Terminal(["safe", *line], office.home) as terminal:
         for answer in answers:
             terminal.answer(answer)
-        if answers and answers[-1] != "stop":
-            terminal.wait_for("passphrase of")
-            terminal.child.send(PASSPHRASE + "\r")
+        terminal.wait_for("passphrase of")
+        terminal.child.send(PASSPHRASE + "\r")
         code = terminal.finish()
         for secret in (PASSPHRASE, key.hex()):
             assert secret not in terminal.raw
@@ -101,29 +100,6 @@ def test_proposed_joined_executed_and_proven_by_people(desk: Desk) -> None:
     code, screen = by_hand(office, 2, ["execute", file], hash_[-8:])
     assert code == 0 and "EXECUTED in block" in screen and office.paused(), screen
     assert "the chain shows exchange.paused(ETH-USD) = true" in " ".join(screen.split())
-
-
-def test_stopped_at_the_question_nothing_is_signed_or_sent(desk: Desk) -> None:
-    service, _, office = desk
-    code, screen = by_hand(office, 0, ["propose", proposal_file(office, office.transaction())], "stop")
-    assert code == 5 and "nothing was signed" in screen and service.queue == []
-
-
-def test_whoever_is_no_owner_is_not_even_asked(desk: Desk) -> None:
-    _, _, office = desk
-    hash_ = queued(desk, office.transaction(), 0)
-    office.as_safe("removeOwner(address,address,uint256)", *previous_and(office, 2), 2)
-    code, screen = by_hand(office, 2, ["confirm", hash_])
-    assert code == 1 and "no owner" in screen and "passphrase" not in screen
-
-
-def previous_and(office: Office, owner: int) -> tuple[str, str]:
-    """An owner and the one before it in the Safe's linked list."""
-    address = office.council.owners[owner].address
-    (owners,) = office.anvil.view(office.council.address, "getOwners() returns (address[])")
-    assert isinstance(owners, tuple | list)
-    place = list(owners).index(address)
-    return (str(owners[place - 1]) if place else "0x" + "0" * 39 + "1"), address
 
 
 def test_without_a_terminal_nothing_is_handed_in(desk: Desk, run: Run) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from incident_cli.drills.accounts import account
-from incident_cli.errors import Misused, Refused, Unread
+from incident_cli.errors import Misused, Refused, Unread, Waiting
 from incident_cli.evm import hex_bytes, keccak
 from incident_cli.flows.clock import SystemClock
+from incident_cli.flows.desk import Stop
 from incident_cli.flows.multisig.approving import approve
 from incident_cli.flows.multisig.authority import Role, role_of
 from incident_cli.flows.multisig.collecting import collect
@@ -151,6 +152,30 @@ def test_what_was_signed_and_did_not_arrive_is_handed_in_again_without_signing(d
     done = confirm_by_hand(order, people)
     assert (done.posted.how, done.missing, len(answers.asked)) == ("joined", 0, 1)
     assert "the same signature is handed in again" in said[-1]
+
+
+def test_whoever_is_no_owner_is_not_even_asked(desk: Desk) -> None:
+    _, _, office = desk
+    hash_ = posted(desk, office.transaction())
+    counter = counter_of(office.deployment_file, nothing, lambda seconds: None)
+    answers, shown = Scripted(), list[object]()
+    people = SigningDesk(shown.append, lambda words, tone: None, answers, SystemClock(), office.home, nothing)
+    order = Submission(counter, counter.matter(hash_), AccountSigner(account(9, "stranger")))
+    for hand_in in (confirm_by_hand, propose):
+        with pytest.raises(Refused, match="no owner"):
+            hand_in(order, people)
+    assert (answers.asked, shown) == ([], [])
+
+
+def test_stopped_at_the_question_nothing_is_signed_or_sent(desk: Desk) -> None:
+    service, _, office = desk
+    hash_ = posted(desk, office.transaction())
+    counter = counter_of(office.deployment_file, nothing, lambda seconds: None)
+    stops = Scripted({"sign": [Stop()]})
+    people = SigningDesk(lambda card: None, lambda words, tone: None, stops, SystemClock(), office.home, nothing)
+    with pytest.raises(Waiting, match="nothing was signed"):
+        confirm_by_hand(Submission(counter, counter.matter(hash_), office.signer(1)), people)
+    assert len(service.queue[0].confirmations) == 1 and not (office.home / "signatures").exists()
 
 
 def test_one_that_pays_a_refund_is_not_joined(desk: Desk) -> None:
