@@ -23,7 +23,7 @@ from tests.contracts.packages import packages
 from tests.fakes import age
 from tests.fakes.anvil import Anvil
 from tests.fakes.terminal import COMMAND, ROOT, Terminal, environment
-from tests.real.containing import ETHER, Site, as_founded, build_site
+from tests.real.containing import BTC, ETHER, Site, as_founded, build_site
 from tests.real.vaulting import armoury, write_runbook
 
 VAULT_PASSPHRASE, KEY_PASSPHRASE = "four words that nobody says", "another one"
@@ -120,6 +120,28 @@ def test_fired_from_a_terminal_and_nothing_heavy_is_loaded(desk: Desk) -> None:
     record = (desk.site.folder / "emergency.vault.fire.jsonl").read_text()
     assert [json.loads(line)["kind"] for line in record.splitlines()] == ["intent", "outcome"]
     assert not any(one in record for one in secrets)
+
+
+def test_fired_through_the_nodes_of_a_deployment(desk: Desk) -> None:
+    words = ("vault", "fire", str(desk.vault), "--deployment", str(desk.site.deployment), "--market", "BTC-USD")
+    with desk.terminal(*words, "--keystore", str(desk.payer)) as terminal:
+        terminal.answer(VAULT_PASSPHRASE, "passphrase")
+        terminal.answer("BTC-USD", "type it")
+        terminal.answer(KEY_PASSPHRASE, "passphrase")
+        assert terminal.finish() == 0, terminal.text
+    assert desk.site.paused(BTC) and not desk.site.paused()
+
+
+def test_a_watch_ends_with_the_keyboard(desk: Desk) -> None:
+    words = ("vault", "watch", str(desk.vault), "--deployment", str(desk.site.deployment), "--interval", "1s")
+    with desk.terminal(*words) as terminal:
+        terminal.answer(VAULT_PASSPHRASE, "passphrase")
+        terminal.wait_for("ready")
+        desk.site.council.execute(desk.site.call("set_limit(uint256 limit)", 7))
+        desk.site.council.execute(desk.site.call("set_limit(uint256 limit)", 8))
+        terminal.wait_for("alarm: 2 nonces are left")
+        terminal.interrupt()
+        assert terminal.finish() == 130
 
 
 def test_another_market_typed_fires_nothing(desk: Desk) -> None:
