@@ -111,6 +111,7 @@ def test_the_same_calls_are_joined_whatever_their_nonce_and_batch(desk: Desk) ->
     found = join(office.place, client, mine, 0)
     assert found is not None and found.safe_tx_hash == hash_transaction(there).safe_tx_hash
     assert join(office.place, client, office.transaction([office.limit(5), office.pause()]), 0) is None
+    assert join(office.place, client, replace(mine, version="1.4.1+L2"), 0) is not None, "the same Safe by another name"
     assert join(office.place, client, office.transaction(), 0) is None
     assert join(office.place, client, replace(mine, safe_tx_gas=0, data=mine.data[:-1] + b"\1"), 0) is None
 

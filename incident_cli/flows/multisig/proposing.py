@@ -92,7 +92,7 @@ def joinable(found: SafeTx, tx: SafeTx) -> bool:
     if is_rejection(tx) and found.nonce != tx.nonce:
         return False
     paying = (found.safe_tx_gas, found.base_gas, found.gas_price, found.gas_token, found.refund_receiver)
-    return paying == (0, 0, 0, ZERO, ZERO) and found.version == tx.version and same_calls(found, tx)
+    return paying == (0, 0, 0, ZERO, ZERO) and same_calls(found, tx)
 
 
 def pending_of(
