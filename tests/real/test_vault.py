@@ -13,7 +13,9 @@ import pytest
 
 from incident_cli.abi import parse_signature
 from incident_cli.errors import Misused, Refused, Unread
-from incident_cli.evm import Call, hex_bytes, to_hex
+from incident_cli.evm import Call, checksummed, hex_bytes, to_hex
+from incident_cli.flows.guarding import PLACES
+from incident_cli.flows.pinning.proxies import IMPLEMENTATION_SLOT
 from incident_cli.flows.vault.firing import fire
 from incident_cli.flows.vault.intents import path_beside
 from incident_cli.flows.vault.revoking import revoke
@@ -343,6 +345,49 @@ def test_whoever_changes_who_controls_the_safe_is_seen(
     found = ready.examined()
     assert found.standing.changed == (name,) and found.exit_code == 1
     assert any(name in one for one in found.alarms)
+
+
+@pytest.mark.parametrize("name", ["guard", "module guard", "fallback handler", "singleton"])
+def test_every_place_of_the_safe_is_watched(ready: Armoury, name: str) -> None:
+    anvil, safe = ready.site.anvil, ready.site.council.address
+    word = hex_bytes(anvil.rpc("eth_getStorageAt", safe, PLACES["singleton"], "latest"))
+    twin = checksummed(b"\x77" * 20)
+    anvil.set_code(twin, hex_bytes(anvil.rpc("eth_getCode", checksummed(word[-20:]), "latest")))
+    anvil.rpc("anvil_setStorageAt", safe, PLACES[name], "0x" + "0" * 24 + twin[2:])
+    found = ready.examined()
+    assert found.standing.changed == (name,) and found.exit_code == 1
+    assert set(ready.states()) == {"changed"}
+    if name == "singleton":
+        with pytest.raises(Refused, match="since the arming: singleton"):
+            ready.fire()
+
+
+def test_an_upgrade_behind_a_proxy_is_seen(site: Site) -> None:
+    """The market's code moves behind a proxy before the arming; afterwards the proxy is pointed elsewhere."""
+    anvil = site.anvil
+    first, second = (checksummed(bytes([number]) * 20) for number in (0x71, 0x72))
+    code = hex_bytes(anvil.rpc("eth_getCode", site.market, "latest"))
+    for one in (first, second):
+        anvil.set_code(one, code)
+    anvil.set_code(site.market, proxy_code())
+    point(site, first)
+    store = armoury(site, arm_order(site, markets=["ETH-USD"], rungs=3))
+    assert store.states() == ["ready", "behind", "behind"]
+    point(site, second)
+    assert store.states() == ["changed"] * 3
+    with pytest.raises(Refused, match=f"what {site.market} runs"):
+        store.fire()
+
+
+def point(site: Site, to: str) -> None:
+    """The market's proxy runs something else."""
+    site.anvil.rpc("anvil_setStorageAt", site.market, hex(IMPLEMENTATION_SLOT), "0x" + "0" * 24 + to[2:])
+
+
+def proxy_code() -> bytes:
+    """Delegates everything to the address in the slot of EIP-1967, which stands in the code as one word."""
+    slot = IMPLEMENTATION_SLOT.to_bytes(32, "big")
+    return bytes.fromhex("365f5f375f5f365f7f" + slot.hex() + "545af43d5f5f3e5f3d91603757fd5bf3")
 
 
 def test_a_limit_that_stands_lower_already_is_not_raised(site: Site) -> None:
