@@ -9,11 +9,14 @@ import typer
 
 from incident_cli.cli import settings
 from incident_cli.cli.terminal import Desk, print_json, require_terminal
+from incident_cli.cli.vault_opening import PassphraseFd, opened
 from incident_cli.errors import Waiting
 
 if TYPE_CHECKING:
     from incident_cli.cli.terminal import Printer
     from incident_cli.flows.multisig.rotating import PlannedRotation
+    from incident_cli.safe.survival import PreSigned as PreSignedTx
+    from incident_cli.safe.transaction import SafeTx
 
 EXAMPLE = "Example: incident safe rotate --deployment production.yaml --safe council --out-owner 0x… --in-owner 0x…"
 SHORT = "Rotate an owner out after a compromise."
@@ -24,7 +27,7 @@ Out = Annotated[Addresses, typer.Option("--out-owner", metavar="0x…", help="Wh
 In = Annotated[Addresses, typer.Option("--in-owner", metavar="0x…", help="Who takes its place; repeatable.")]
 Files = list[Path] | None
 PreSigned = Annotated[
-    Files, typer.Option("--vault", metavar="FILE", help="Signatures collected before: which of them die; repeatable.")
+    Files, typer.Option("--vault", metavar="FILE", help="A vault, or .json signatures: which die with it; repeatable.")
 ]
 
 
@@ -37,21 +40,34 @@ def rotate(
     threshold: Annotated[int | None, typer.Option(help="How many must sign afterwards; else as many as now.")] = None,
     weaken: Annotated[bool, typer.Option("--weaken", help="Allow one signer alone, or less than a majority.")] = False,
     vault: PreSigned = None,
+    passphrase_fd: PassphraseFd = None,
     out: Annotated[Path, typer.Option(help="Where the file for the owners is written.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Prepare a change of a Safe's owners for those who stay to sign. Needs no key; whoever goes cannot sign it."""
-    from incident_cli.flows.multisig.pre_signed import pre_signed_of
     from incident_cli.flows.multisig.rotating import RotationOrder, plan
 
-    gone, new = tuple(out_owner or ()), tuple(in_owner or ())
-    order = RotationOrder(deployment, safe, gone, new, threshold, weaken, pre_signed_of(vault or ()))
-    desk = Desk()
+    desk, gone, new = Desk(), tuple(out_owner or ()), tuple(in_owner or ())
+    known = signed_before(desk.printer, vault or [], passphrase_fd)
+    order = RotationOrder(deployment, safe, gone, new, threshold, weaken, known)
     with desk.printer.working("reading the Safe"):
         planned = plan(order, settings.variable)
     show(desk.printer, planned)
     require_consent(desk, planned)
     finish(desk.printer, planned, planned.write(out), as_json)
+
+
+def signed_before(
+    printer: Printer, files: list[Path], passphrase_fd: str | None
+) -> tuple[tuple[SafeTx, PreSignedTx], ...]:
+    """What files of signatures (.json) and vaults (anything else, opened by their passphrase) hold."""
+    from incident_cli.flows.multisig.pre_signed import of_vault, pre_signed_of
+
+    parts = [
+        pre_signed_of([one]) if one.suffix == ".json" else of_vault(opened(printer, one, passphrase_fd).vault)
+        for one in files
+    ]
+    return tuple(each for part in parts for each in part)
 
 
 def require_consent(desk: Desk, planned: PlannedRotation) -> None:

@@ -16,7 +16,7 @@ from incident_cli.drills.accounts import Account, account
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, Call, checksummed, hex_bytes
 from incident_cli.flows.multisig.loading import load_transaction
-from incident_cli.flows.multisig.pre_signed import pre_signed_of
+from incident_cli.flows.multisig.pre_signed import of_vault, pre_signed_of
 from incident_cli.flows.multisig.rotating import PlannedRotation, RotationOrder, plan
 from incident_cli.flows.multisig.rotation_ground import inspect_written
 from incident_cli.levers.expectation import Expectation
@@ -25,6 +25,7 @@ from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.rotation import Rotation, excluded_of, refuse_excluded
 from incident_cli.safe.signature_file import SignatureFile, Signed, store
 from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.vault import Rung, Vault
 from tests.cli.command import run
 from tests.contracts.misbehaviour import compiled
 from tests.contracts.packages import Packages
@@ -230,6 +231,31 @@ def test_a_file_that_was_changed_is_refused(newer: Desk) -> None:
     instead = {**document["rotation"], "incoming": [OTHER.address]}
     _, found = inspect_written(planned.place, planned.tx, {**document, "rotation": instead})
     assert {one.code for one in found if one.severity == "refused"} == {"call-differs"}
+
+
+def test_the_rungs_of_a_vault_are_told(newer: Desk) -> None:
+    suspect, *staying = newer.council.owners
+    signers = {1: [suspect, staying[0]], 2: staying}
+    rungs = tuple(
+        Rung("ETH-USD", file.tx, {one.owner: one.signature for one in file.signatures})
+        for file in (signed(newer.pause(nonce), who) for nonce, who in signers.items())
+    )
+    found = of_vault(vault_of(newer, rungs))
+    planned = newer.plan([suspect.address], [FRESH.address], pre_signed=found)
+    assert [(one.signed.label, one.survives) for one in planned.survivals] == [
+        ("rung 1 for ETH-USD", "dead"),
+        ("rung 2 for ETH-USD", "alive"),
+    ]
+
+
+def vault_of(desk: Desk, rungs: tuple[Rung, ...]) -> Vault:
+    """A vault of these rungs, with nothing else that matters here."""
+    council = desk.council
+    return Vault(
+        deployment="test", chain="local", chain_id=council.anvil.chain_id, safe=council.address,
+        version=council.version, threshold=2, owners=tuple(one.address for one in council.owners), runbook="pause",
+        step="pause", armed_at="2026-11-29T00:00:00Z", block={}, facts=(), targets=(), rungs=rungs,
+    )  # fmt: skip
 
 
 def test_a_module_and_a_contract_are_said(newer: Desk) -> None:
