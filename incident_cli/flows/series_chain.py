@@ -47,6 +47,7 @@ class SeriesReader(Reader):
     def __init__(self, recording: Recording, bound: Bound) -> None:
         self.chain, self.chain_id, self.others = CHAIN, CHAIN_ID, {}
         self.head: Block | None = None
+        self.forget()  # there is no look of a moment ago
         self.recording = recording
         self.index = 0
         self.changed: dict[Key, list[tuple[int, object]]] = {}
