@@ -37,13 +37,12 @@ def test_the_passphrase_opens_it_and_nothing_of_it_is_to_be_read(sealed: bytes) 
     assert unseal(sealed, PASSPHRASE) == vault()
 
 
-def test_a_wrong_passphrase_and_a_changed_file_do_not_open(sealed: bytes) -> None:
+def test_a_wrong_passphrase_and_a_changed_file_do_not_open() -> None:
     cheap = age.seal(json.dumps(vault().to_json()).encode(), PASSPHRASE)
     for at in range(0, len(cheap), max(1, len(cheap) // 40)):
         with pytest.raises(Refused, match="does not open"):
             unseal(cheap[:at] + bytes([cheap[at] ^ 1]) + cheap[at + 1 :], PASSPHRASE)
-    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    for content, passphrase in ((sealed, PASSPHRASE + "!"), (changed, PASSPHRASE), (b"{}", PASSPHRASE), (b"", "x")):
+    for content, passphrase in ((cheap, PASSPHRASE + "!"), (b"{}", PASSPHRASE), (b"", "x")):
         with pytest.raises(Refused, match="does not open") as caught:
             unseal(content, passphrase)
         assert passphrase not in f"{caught.value.message}{caught.value.hint}" or passphrase == "x"
