@@ -51,6 +51,8 @@ def promised() -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
         options = tuple(sorted(set(OPTION.findall(row))))
         if words and words[0] == "runbook":
             yield from ((("runbook", name), ()) for name in ("list", "show", "validate") if name in words)
+        elif words and words[0] in ("safe", "vault"):
+            yield from (((words[0], name), ()) for name in words[1:] if name.isalpha() and name.islower())
         else:
             yield tuple(words[:1]) if words and not words[0].startswith("-") else (), options
 
@@ -65,6 +67,13 @@ def test_the_table_leaves_no_command_out(tmp_path: Path) -> None:
     listed = run(["--help"], tmp_path).out.partition("Commands:")[2]
     commands = set(re.findall(r"^  ([a-z]+)  ", listed, re.MULTILINE))
     assert commands == {command[0] for command, _ in promised() if command}
+
+
+@pytest.mark.parametrize("group", ["safe", "vault"])
+def test_the_table_names_every_command_of_a_group(group: str, tmp_path: Path) -> None:
+    listed = run([group, "--help"], tmp_path).out.partition("Commands:")[2]
+    rows = " ".join(row.replace("\\|", " ") for row in ROW.findall(README) if row.startswith(f"incident {group} "))
+    assert set(re.findall(r"^  ([a-z-]+)  ", listed, re.MULTILINE)) == set(rows.split()) - {"incident", group, "FILE"}
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:

@@ -30,7 +30,7 @@ REMOVE_EXAMPLE = (
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Who may propose for an owner, without confirming: list, add, remove.",
+    help="Who may propose for an owner: list, add, remove.",
     epilog=EXAMPLE,
 )
 Who = Annotated[str, typer.Argument(metavar="0x…", help="The delegate's whole address.")]

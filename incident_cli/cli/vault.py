@@ -10,7 +10,7 @@ EXAMPLE = "Example: incident vault status eth-usd.vault --deployment production.
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Containments signed in advance: arm, sign, status, fire, revoke, watch.",
+    help="Pre-signed containments: arm, status, fire, revoke.",
     epilog=EXAMPLE,
 )
 app.command("arm", epilog=vault_arm.ARM_EXAMPLE, short_help="Write a ladder of pre-signed containments.")(vault_arm.arm)

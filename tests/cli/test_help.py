@@ -12,6 +12,9 @@ import pytest
 from tests.cli.command import run
 from tests.fakes.terminal import ROOT, environment
 
+SAFE = ("hash", "inspect", "card", "sign", "merge", "export", "import", "rotate", "propose", "confirm", "status")
+SAFE += ("queue", "execute", "reject", "approve", "delegate")
+VAULT = ("arm", "sign", "export", "add-signatures", "status", "fire", "revoke", "watch")
 COMMANDS: tuple[list[str], ...] = (
     [],
     ["drill"],
@@ -34,6 +37,14 @@ COMMANDS: tuple[list[str], ...] = (
     ["lever", "list"],
     ["lever", "show"],
     ["lever", "encode"],
+    ["adopt"],
+    ["safe"],
+    *(["safe", name] for name in SAFE),
+    ["safe", "delegate", "list"],
+    ["safe", "delegate", "add"],
+    ["safe", "delegate", "remove"],
+    ["vault"],
+    *(["vault", name] for name in VAULT),
 )
 ENCODE = ["--at", f"exchange=0x{'0' * 39}1", "--market", f"ETH-USD=0x{'11' * 32}", "--before", "market_paused=false"]
 HEAVY = ("web3", "eth_account", "safe_eth", "pydantic", "aiohttp", "eth", "eth_tester", "eth_abi", "urllib3")

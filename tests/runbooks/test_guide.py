@@ -74,6 +74,8 @@ slots:
   rmn: {protocol: ccip-rmn}
   lending: {protocol: our-lending}
   council: {protocol: safe}
+  exchange_arbitrum: {protocol: drill-exchange}
+  council_arbitrum: {protocol: safe}
   governance: {protocol: timelock}
 checks:
   stale: {kind: oracle_staleness, slot: feed, heartbeat: 1h}
