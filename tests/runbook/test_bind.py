@@ -172,7 +172,7 @@ TWO_CHAINS = DEPLOYMENT.replace("tokens:", "  base: {id: 8453, rpc: [{env: INCID
 
 
 def test_a_call_on_a_chain_without_a_safe_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Misused, match="exchange.pause_market stands on ethereum, where none of council is"):
+    with pytest.raises(Misused, match=r"exchange\.pause_market stands on ethereum, where none of council is"):
         bound(tmp_path, deployment=TWO_CHAINS.replace("council: {chain: ethereum", "council: {chain: base"))
 
 
