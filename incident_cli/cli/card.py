@@ -42,6 +42,7 @@ def card_rows(card: Card) -> Iterator[Row]:
     yield from labelled(
         ("because", [card.because] if card.because else [], ""),
         ("dropped", card.dropped, "yellow"),
+        ("displaces", card.displaces, "bold red"),
         ("meanwhile", card.blast, "yellow"),
         ("ends", card.lapses, "yellow"),
         ("reopening", [card.reopening] if card.reopening else [], "yellow"),

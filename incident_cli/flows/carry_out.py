@@ -43,6 +43,7 @@ class Draft:
     title: str
     phrase: str
     dropped: tuple[str, ...] = ()
+    displaces: tuple[str, ...] = ()
     reopening: str = ""
     undo: list[dict[str, object]] = field(default_factory=list)
     request: str = ""
@@ -91,6 +92,7 @@ def propose(session: Session, leg: Leg, draft: Callable[[], Draft]) -> None:
         proposal=made.proposal.to_json(),
         undo=made.undo,
         dropped=list(made.dropped),
+        displaces=list(made.displaces),
         reopening=made.reopening,
         bound=dict(made.bound),
         blast=list(made.blast),
@@ -127,6 +129,7 @@ def card_of(session: Session, made: Draft) -> Card:
         owners=proposal.safe.owners,
         calls=[one.line() for one in proposal.calls],
         dropped=made.dropped,
+        displaces=made.displaces,
         hashes={
             "domain hash": proposal.hashes.domain_hash,
             "message hash": proposal.hashes.message_hash,

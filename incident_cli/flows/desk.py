@@ -121,6 +121,7 @@ class Card:
     overrides: Sequence[str] = ()
     blast: Sequence[str] = ()
     lapses: Sequence[str] = ()
+    displaces: Sequence[str] = ()
 
 
 class Screen(Protocol):

@@ -163,6 +163,31 @@ def test_what_stands_at_the_nonce_is_shown_and_the_choice_is_kept(served: tuple[
     assert "must execute first" in "\n".join(site.screen.lines) and "1 of 2" in message
 
 
+def test_what_is_displaced_stands_on_the_card(served: tuple[SafeService, Site]) -> None:
+    service, site = served
+    routine = site.council.transaction([site.call("set_limit(uint256 limit)", 7)])
+    signature = signed_by(owner(site, 1), safe_tx_typed_data(routine))
+    hash_ = hash_transaction(routine).safe_tx_hash
+    client_of(site, service).propose(routine, hash_, owner(site, 1).address, signature, "routine")
+    session = break_glass.begin(site.order(), desk(site, Keys(owner(site, 0)), follows=False))
+    waits(session, "signatures")
+    (displaced,) = site.screen.cards[-1].displaces
+    assert site.market in displaced
+    assert "RIVAL at nonce" in "\n".join(site.screen.lines)
+
+
+def test_an_unsigned_post_that_anybody_can_make_holds_nobody_up(served: tuple[SafeService, Site]) -> None:
+    service, site = served
+    forged = replace(site.council.transaction([site.call("set_limit(uint256 limit)", 7)]), nonce=0)
+    hash_ = hash_transaction(forged).safe_tx_hash
+    client_of(site, service).propose(forged, hash_, owner(site, 1).address, b"", "forged")
+    answers = Scripted()
+    session = break_glass.begin(site.order(), desk(site, Keys(owner(site, 0)), follows=False, answerer=answers))
+    waits(session, "signatures")
+    assert [one.question for one in answers.questions("contain")] == ["type"]
+    assert "NOT trusted by the service" in "\n".join(site.screen.lines)
+
+
 def test_the_very_same_transaction_is_joined(served: tuple[SafeService, Site]) -> None:
     service, site = served
     tx = site.council.transaction(

@@ -20,7 +20,7 @@ from incident_cli.flows.aiming import (
     wanted_of,
 )
 from incident_cli.flows.carry_out import Draft, carry_out
-from incident_cli.flows.choosing import chosen_nonce, reading_queue
+from incident_cli.flows.choosing import Chosen, chosen_nonce, reading_queue
 from incident_cli.flows.delivery import Replaced
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.following import followed
@@ -217,9 +217,9 @@ def draft(
     if not wanted:
         raise Waiting("every call is satisfied on chain by now; nothing was proposed", "operator")
     aim = wanted_of(session, step, wanted, salt)
-    if nonce is None:
-        nonce = chosen_nonce(session, step, aim.safe, [one.call for one in aim.calls], queue)
-    aim = replace(aim, nonce=nonce)
+    calls = [one.call for one in aim.calls]
+    chosen = Chosen(nonce) if nonce is not None else chosen_nonce(session, step, aim.safe, calls, queue)
+    aim = replace(aim, nonce=chosen.nonce)
     proposal = prepare(session, step, aim)
     irreversible = any(one.undo is None for one in wanted)
     phrase = phrase_of(session, step, wanted)
@@ -227,6 +227,7 @@ def draft(
         proposal,
         title=" and ".join(one.label for one in proposal.calls) + (place_of(session) if session.beside else ""),
         phrase=" ".join((phrase, *(ending_of(value) for value in bound.values()))),
+        displaces=chosen.displaces,
         dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),
         reopening=reopening_of(session, step, irreversible, wait_of(wanted, salt)),
         undo=[undo_to_json(one.undo, one) for one in wanted if one.undo is not None and is_done(one, salt)],
