@@ -39,7 +39,9 @@ LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 SAME_ROOM = {
     "abi": "evm",
     "abi_events": "evm",
+    "curve": "evm",
     "outgoing": "evm",
+    "rlp": "evm",
     "web": "transport",
     "expression_dimensions": "expression",
     "expression_syntax": "expression",

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from incident_cli import curve, rlp
 from incident_cli.evm import Address, checksummed, keccak
-
-if TYPE_CHECKING:
-    from eth_keys.datatypes import PrivateKey
+from incident_cli.outgoing import TYPE, signed_fields
 
 PRIORITY_FEE = 10**9
 MAX_FEE = 500 * 10**9
@@ -25,20 +23,16 @@ class Account:
 
     label: str
     address: Address
-    _key: PrivateKey = field(repr=False, compare=False)
+    _key: bytes = field(repr=False, compare=False)
 
     def sign_hash(self, digest: bytes) -> bytes:
         """65 bytes r ‖ s ‖ v (27 or 28) over a 32-byte digest, as a Safe's `checkSignatures` expects."""
-        signed = self._key.sign_msg_hash(digest)
-        return word(signed.r) + word(signed.s) + bytes([signed.v + 27])
+        return curve.sign(self._key, digest)
 
     def transaction(self, order: Order) -> bytes:
         """The signed EIP-1559 transaction (type 2), ready to be sent."""
-        import rlp
-
         fields = order.fields()
-        signed = self._key.sign_msg_hash(keccak(b"\x02" + rlp.encode(fields)))
-        return b"\x02" + bytes(rlp.encode([*fields, signed.v, signed.r, signed.s]))
+        return signed_fields(fields, self.sign_hash(keccak(TYPE + rlp.encode(fields))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +46,10 @@ class Order:
     gas: int
     value: int = 0
 
-    def fields(self) -> list[object]:
+    def fields(self) -> list[rlp.Item]:
         """The unsigned fields in the order of EIP-1559."""
         target = bytes.fromhex(self.to[2:]) if self.to else b""
-        return [self.chain_id, self.nonce, PRIORITY_FEE, MAX_FEE, self.gas, target, self.value, self.data, []]
+        return [self.chain_id, self.nonce, PRIORITY_FEE, MAX_FEE, self.gas, target, self.value, self.data, ()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +80,8 @@ class People:
 
 def account(seed: int, label: str) -> Account:
     """The account of this label in the drill of this seed; always the same one."""
-    from eth_keys import keys
-
-    key = keys.PrivateKey(keccak(f"incident drill key {seed} {label}".encode()))
-    return Account(label, checksummed(key.public_key.to_canonical_address()), key)
+    key = keccak(f"incident drill key {seed} {label}".encode())
+    return Account(label, curve.address_of(key), key)
 
 
 def population(seed: int, markets: Iterable[str]) -> People:
@@ -108,11 +100,4 @@ def population(seed: int, markets: Iterable[str]) -> People:
 
 def created_address(sender: Address, nonce: int) -> Address:
     """Where a contract lands that `sender` creates with this nonce (CREATE)."""
-    import rlp
-
-    return checksummed(keccak(bytes(rlp.encode([bytes.fromhex(sender[2:]), nonce])))[12:])
-
-
-def word(number: int) -> bytes:
-    """32 bytes, big-endian."""
-    return number.to_bytes(32, "big")
+    return checksummed(keccak(rlp.encode([bytes.fromhex(sender[2:]), nonce]))[12:])

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from incident_cli.curve import address_of, sign
 from incident_cli.errors import IncidentError, Misused, Refused
 from incident_cli.evm import Address, checksummed, keccak
 from incident_cli.outgoing import Outgoing
@@ -97,7 +98,7 @@ class KeystoreSigner:
 
     def _signed(self, digest: bytes) -> bytes:
         with self.unlocked():
-            return without_traces(lambda: sign(self._key, digest))
+            return without_traces(lambda: sign(bytes(self._key), digest))
 
     def _open(self) -> None:
         """Ask until a passphrase opens the file, three times at most."""
@@ -117,7 +118,7 @@ class KeystoreSigner:
 
     def _keep(self, key: bytearray) -> None:
         """Hold the key, once it is the key of the address that the file names."""
-        found = address_of(key)
+        found = address_of(bytes(key))
         if self._address not in (None, found):
             wipe(key)
             raise Refused(
@@ -247,18 +248,3 @@ def number(found: Mapping[str, Json], name: str, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise Misused(f"the keystore's {name} is no whole number from 1 to {most}", HINT)
     return value
-
-
-def address_of(key: bytearray) -> Address:
-    """Whose key it is."""
-    from eth_keys import keys
-
-    return checksummed(keys.PrivateKey(bytes(key)).public_key.to_canonical_address())
-
-
-def sign(key: bytearray, digest: bytes) -> bytes:
-    """65 bytes r ‖ s ‖ v over a digest: deterministic (RFC 6979), low s, v 27 or 28."""
-    from eth_keys import keys
-
-    signed = keys.PrivateKey(bytes(key)).sign_msg_hash(digest)
-    return bytes(signed.r.to_bytes(32, "big") + signed.s.to_bytes(32, "big") + bytes([27 + signed.v]))

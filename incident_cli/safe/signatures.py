@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal
 
+from incident_cli import curve
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import BYTES32, Address, checksummed, keccak
 from incident_cli.text import plain
@@ -62,17 +63,12 @@ def claimed_owner(signature: bytes) -> Address:
 
 def recover_ecdsa(digest: bytes, signature: bytes, v: int) -> Address:
     """The signer of a digest; v is 27 or 28."""
-    from eth_keys import keys
-    from eth_keys.exceptions import BadSignature, ValidationError
-
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-    if not r or not s:
+    if not any(signature[:32]) or not any(signature[32:64]):
         raise Refused("the signature is empty", "Ask the owner to sign again.")
     try:
-        public_key = keys.Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(digest)
-    except (BadSignature, ValidationError, ValueError) as problem:
-        raise Refused(f"the signature is not valid: {plain(problem, 200)}", "Ask the owner to sign again.") from problem
-    return checksummed(public_key.to_canonical_address())
+        return curve.recover(digest, signature[:64], v - 27)
+    except ValueError as problem:
+        raise Refused(f"the signature is not valid: {problem}", "Ask the owner to sign again.") from problem
 
 
 def pre_validated(owner: Address) -> bytes:

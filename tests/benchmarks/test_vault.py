@@ -36,7 +36,7 @@ def prepared(site: Site, folder: Path) -> tuple[Path, Path]:
     vault, keystore, payer = folder / "emergency.vault", folder / "payer.json", account(77, "payer")
     store = armoury(site, arm_order(site, markets=["ETH-USD"], rungs=10))
     write_sealed(vault, age.seal(json.dumps(store.vault.to_json()).encode(), PASSPHRASE))
-    key = keyfile.create_keyfile_json(payer._key.to_bytes(), PASSPHRASE.encode(), iterations=2)
+    key = keyfile.create_keyfile_json(payer._key, PASSPHRASE.encode(), iterations=2)
     keystore.write_text(json.dumps(key))
     keystore.chmod(0o600)
     site.anvil.rpc("anvil_setBalance", payer.address, hex(ETHER))

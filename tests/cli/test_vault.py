@@ -59,7 +59,7 @@ class Desk:
 
     def keystore(self, holder: Account) -> Path:
         path = self.site.folder / f"{holder.label.replace(' ', '-')}.json"
-        private = holder._key.to_bytes()
+        private = holder._key
         path.write_text(json.dumps(keyfile.create_keyfile_json(private, KEY_PASSPHRASE.encode(), iterations=SMALL)))
         path.chmod(0o600)
         return path

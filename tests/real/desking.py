@@ -242,7 +242,7 @@ def keystore(office: Office, owner: int) -> tuple[Path, bytes]:
     from eth_keyfile import keyfile
 
     account = office.council.owners[owner]
-    key = account._key.to_bytes()
+    key = account._key
     made = keyfile.create_keyfile_json(key, PASSPHRASE.encode(), kdf="scrypt", iterations=2)
     path = office.folder / f"owner-{owner}.json"
     path.write_text(json.dumps({**made, "address": account.address[2:].lower()}))

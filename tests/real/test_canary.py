@@ -72,7 +72,7 @@ class Bench:
     def scene(self, holder: Account) -> Scene:
         """The scene of whoever signs, who can pay for gas."""
         self.office.anvil.rpc("anvil_setBalance", holder.address, hex(10**18))
-        found = Scene(self.folder, holder._key.to_bytes())
+        found = Scene(self.folder, holder._key)
         found.prepare()
         return found
 

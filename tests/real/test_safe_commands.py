@@ -56,7 +56,7 @@ def run(office: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def keystore(office: Office, owner: int) -> tuple[Path, bytes]:
     """The encrypted key of an owner, with a cheap derivation; and the key, which must never be seen."""
     account = office.council.owners[owner]
-    key = account._key.to_bytes()
+    key = account._key
     made = keyfile.create_keyfile_json(key, PASSPHRASE.encode(), kdf="scrypt", iterations=2)
     path = office.folder / f"owner-{owner}.json"
     path.write_text(json.dumps({**made, "address": account.address[2:].lower()}))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from incident_cli.chain.execution import send_raw
 from incident_cli.chain.parallel import gather
 from incident_cli.errors import IncidentError, Misused, Unread
-from incident_cli.evm import Address, checksummed, keccak, to_hex
-from incident_cli.outgoing import TYPE, Outgoing
+from incident_cli.evm import Address, keccak, to_hex
+from incident_cli.outgoing import Outgoing, outgoing_of
 from incident_cli.transport import HttpEndpoint
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SEND_SECONDS = 8.0
 PRIVATE_NAME = "the private broadcast node"
-SIGNED_FIELDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +36,11 @@ class Attempt:
 
 def attempt_of(raw: bytes) -> Attempt:
     """The attempt of raw bytes that were intended before; raises Misused where they are no EIP-1559 transaction."""
-    import rlp
-    from rlp.exceptions import RLPException
-
     try:
-        fields = rlp.decode(raw[1:]) if raw[:1] == TYPE else None
-    except RLPException:
-        fields = None
-    if not isinstance(fields, list) or len(fields) != SIGNED_FIELDS or len(fields[5]) != 20:
-        raise Misused("the record of what was to be sent holds no EIP-1559 transaction", "Look at it before sending.")
-    chain_id, nonce, priority_fee, max_fee, gas = (int.from_bytes(one) for one in fields[:5])
-    to, value, data = checksummed(fields[5]), int.from_bytes(fields[6]), bytes(fields[7])
-    return Attempt(raw, Outgoing(chain_id, nonce, to, data, gas, max_fee, priority_fee, value))
+        return Attempt(raw, outgoing_of(raw))
+    except ValueError:
+        problem = "the record of what was to be sent holds no EIP-1559 transaction"
+        raise Misused(problem, "Look at it before sending.") from None
 
 
 def send_everywhere(place: Place, attempt: Attempt, private_url: str | None = None) -> str:
