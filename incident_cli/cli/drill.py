@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli import settings
+from incident_cli.cli.at_hand import Wait
 from incident_cli.cli.drill_fork import ForkAsked, ForkRehearsal
+from incident_cli.cli.drill_signers import (
+    Everybody,
+    Safe,
+    Signers,
+    SignersAsked,
+    refuse_without_signers,
+    rehearse_signers,
+)
+from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd
 from incident_cli.cli.terminal import Aloud, Desk, Printer, print_json, require_terminal
 from incident_cli.errors import IncidentError, Misused, Waiting
 from incident_cli.text import plain
@@ -32,7 +42,7 @@ Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Also serve the
 Resume = Annotated[str | None, typer.Option(metavar="[ID]", help="Go on with a drill; without ID, the latest.")]
 Answers = Annotated[Path | None, typer.Option(help="Rehearsed answers: YAML, step id to answer.")]
 Forked = Annotated[bool, typer.Option("--fork", help="On an anvil fork of the deployment's chain.")]
-Deployed = Annotated[Path | None, typer.Option(help="With --fork: the deployment file.")]
+Deployed = Annotated[Path | None, typer.Option(help="With --fork or --signers: the deployment file.")]
 Market = Annotated[str | None, typer.Option(help="With --fork: which market, where there are several.")]
 Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="With --fork: a parameter; repeatable.")
@@ -52,8 +62,25 @@ def drill(
     deployment: Deployed = None,
     market: Market = None,
     param: Params = None,
+    signers: Signers = False,
+    safe: Safe = None,
+    everybody: Everybody = False,
+    wait: Wait = True,
+    keystore: Keystore = None,
+    external: External = None,
+    account: Account = None,
+    ledger: LedgerPath = None,
+    passphrase_fd: PassphraseFd = None,
 ) -> None:
-    """Rehearse an incident on an embedded chain: no network, a real Safe, in seconds. Or on a fork of your own."""
+    """Rehearse an incident on an embedded chain: no network, a real Safe, in seconds. Or on a fork of your own; or,
+    with --signers, rehearse the owners of a real Safe."""
+    keys = (keystore, external, account, ledger, passphrase_fd)
+    if signers:
+        others: dict[str, object] = {"RUNBOOK": runbook, "--scenario": scenario, "--auto": auto, "--answers": answers}
+        others |= {"--seed": seed, "--serve": serve, "--fork": fork, "--market": market, "--param": param}
+        people = SignersAsked(deployment, safe, everybody, resume, wait, others)
+        raise typer.Exit(rehearse_signers(people, keys, as_json))
+    refuse_without_signers(safe, everybody, wait, keys)
     if fork or deployment or market or param:
         elsewhere = {"--seed": seed, "--serve": serve, "--resume": resume}
         asked = ForkAsked(runbook, deployment, market, scenario, param or [], elsewhere)

@@ -12,7 +12,7 @@ from pathlib import Path
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.moments import lapse_words, moment
-from incident_cli.flows.recorder import FORK, Recorder, resume_recorder
+from incident_cli.flows.recorder import FORK, SIGNERS, Recorder, resume_recorder
 from incident_cli.incident.events import Event, Kind, closing, event_of, last, with_plans
 from incident_cli.journal.store import Journal, list_journals, read
 from incident_cli.text import plain
@@ -60,7 +60,8 @@ def resume(home: Path, incident: str, mode: str, clock: Clock) -> Recorder:
     with closing_on_failure(journal):
         recorder = resume_recorder(journal, clock)
         if recorder.mode != mode:
-            raise Misused(f"{directory.name} is a {recorder.mode}", f"resume it with `{COMMANDS[recorder.mode]}`")
+            called = CALLED.get(recorder.mode, recorder.mode)
+            raise Misused(f"{directory.name} is a {called}", f"resume it with `{COMMANDS[recorder.mode]}`")
     recorder.record(Kind.RESUMED, data={"repaired": journal.repaired})
     return recorder
 
@@ -98,7 +99,8 @@ def closing_on_failure(journal: Journal) -> Iterator[None]:
         raise
 
 
-COMMANDS = {"drill": "drill --resume", "live": "respond --resume"}
+COMMANDS = {"drill": "drill --resume", "live": "respond --resume", SIGNERS: "drill --signers --resume"}
+CALLED = {SIGNERS: "signer drill"}  # what an incident of a mode is called, where not by its mode
 FORK_IS_GONE = "a fork is gone with its process; begin a new one"
 
 
@@ -106,7 +108,8 @@ def latest(home: Path, mode: str) -> str:
     """The id of the latest open incident of a mode; raises Misused where there is none."""
     open_ones = [one for one in standings(home) if one.is_open and one.mode == mode and not one.problem]
     if not open_ones:
-        raise Misused(f"there is no open {mode} to resume", "bare `incident` lists the open incidents")
+        hint = "bare `incident` lists the open incidents"
+        raise Misused(f"there is no open {CALLED.get(mode, mode)} to resume", hint)
     return open_ones[-1].incident
 
 

@@ -18,6 +18,7 @@ from incident_cli.journal.store import Journal
 from incident_cli.text import plain
 
 LIVE, DRILL, FORK = "live", "drill", "fork"
+SIGNERS = "signers"  # a rehearsal of the people, by a harmless transaction on the real chain
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from incident_cli.errors import Unread
 from incident_cli.evm import Address, Block, CallRead, Read, Snapshot, StorageRead, checksummed
 from incident_cli.flows.preflight.item import Item
 from incident_cli.flows.preflight.levers import depends, holdings, role_reads
-from incident_cli.flows.preflight.people import GAS, contacts_item, drill_item, gas_item, in_ether
+from incident_cli.flows.preflight.people import GAS, Answers, contacts_item, drill_item, gas_item, in_ether
 from incident_cli.flows.preflight.safe import SafeAt, SafeSeen, safe_items
 from incident_cli.flows.reading import Reader
 from incident_cli.levers.pull import Pull
@@ -33,6 +33,7 @@ NOW = datetime(2026, 11, 29, 3, tzinfo=UTC)
 ONE, TWO, THREE, SAFE, OTHER = (checksummed(bytes([number]) * 20) for number in range(1, 6))
 PRICE = 7
 NEEDED = GAS * 2 * PRICE
+NEVER = Answers({}, NOW)  # nobody answered a signer drill
 BLOCK = Block("drill", 1, "0x" + "11" * 32, 1_700_000_000)
 
 
@@ -190,12 +191,34 @@ def test_as_many_as_must_sign_must_be_reachable() -> None:
     assert statuses(seen(threshold=3))["safe-threshold"] == "ready", "without any contact that is the contacts' line"
 
 
+def contacts(owners: SafeSeen, every: frozenset[Address], answers: Answers = NEVER) -> Item:
+    """The line of the contacts."""
+    return contacts_item("contacts:council", owners, deployment(CONTACTS), every, answers)
+
+
 def test_contacts_must_match_the_owners_both_ways() -> None:
     every = frozenset((ONE, TWO))
-    good = contacts_item("contacts:council", seen([ONE, TWO]), deployment(CONTACTS), every)
+    good = contacts(seen([ONE, TWO]), every)
     assert good.status == "ready" and "pager" in good.detail
-    assert contacts_item("contacts:council", seen(), deployment(CONTACTS), every | {THREE}).status == "not-ready"
-    assert contacts_item("contacts:council", seen([ONE]), deployment(CONTACTS), frozenset([ONE])).status == "not-ready"
+    assert contacts(seen(), every | {THREE}).status == "not-ready"
+    assert contacts(seen([ONE]), frozenset([ONE])).status == "not-ready"
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (0, "last answered a signer drill today"),
+        (1, "last answered a signer drill 1 day ago"),
+        (90, "last answered a signer drill 90 days ago"),
+        (91, "last answered a signer drill 91 days ago: over 90 days"),
+    ],
+)
+def test_when_each_contact_last_answered_a_drill_is_told_and_decides_nothing(days: int, words: str) -> None:
+    answers = Answers({ONE: NOW - timedelta(days=days)}, NOW)
+    item = contacts(seen([ONE, TWO]), frozenset((ONE, TWO)), answers)
+    assert item.status == "ready"
+    first, second = item.detail.split("; ")
+    assert first.endswith(words) and second.endswith("NEVER answered a signer drill here")
 
 
 def test_a_safe_of_which_nothing_was_read_is_unknown_throughout() -> None:

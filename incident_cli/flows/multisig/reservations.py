@@ -1,4 +1,4 @@
-"""Which nonces the open incidents on this machine have spoken for: proposals that were made and are not executed."""
+"""Which nonces the incidents on this machine have spoken for: proposals that were made and are not executed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from incident_cli.errors import IncidentError
 from incident_cli.evm import Address
-from incident_cli.flows.recorder import LIVE
+from incident_cli.flows.recorder import LIVE, SIGNERS
+from incident_cli.flows.signers.answers import may_execute
 from incident_cli.incident.events import Event, Kind, closing, event_of, with_plans
 from incident_cli.journal.store import list_journals, read
 from incident_cli.text import plain
@@ -42,8 +43,8 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """What open live incidents reserved of one Safe; `unread` are journals that do not verify: what they hold is not
-    known."""
+    """What incidents and signer drills reserved of one Safe; `unread` are journals that do not verify: what they hold
+    is not known."""
 
     reservations: tuple[Reservation, ...] = ()
     unread: tuple[str, ...] = ()
@@ -62,15 +63,21 @@ def reserved_here(home: Path, chain_id: int, safe: Address, nonce_on_chain: int)
 
 
 def of_journal(directory: Path, chain_id: int, safe: Address) -> list[Reservation]:
-    """The reservations of one incident, if it is open and live; raises where it does not verify."""
+    """The reservations of one incident, if it holds any; raises where it does not verify."""
     journal = read(directory)
     bodies = [record.body or {} for record in journal.records]
     if not journal.valid or not bodies:
         raise ValueError("it does not verify")
     events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
-    if bodies[0].get("mode") != LIVE or closing(events) is not None:
+    if not holds_nonces(str(bodies[0].get("mode")), events):
         return []
     return list(reservations_of(directory.name, events, chain_id, safe))
+
+
+def holds_nonces(mode: str, events: Sequence[Event]) -> bool:
+    """Whether what it proposed must be reckoned with: an open live incident; a signer drill also when it is over, for
+    what was signed in it stays executable. No other drill is on a real chain."""
+    return may_execute(events) if mode == SIGNERS else mode == LIVE and closing(events) is None
 
 
 def reservations_of(incident: str, events: Sequence[Event], chain_id: int, safe: Address) -> Iterator[Reservation]:

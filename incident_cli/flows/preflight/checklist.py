@@ -19,14 +19,14 @@ from incident_cli.evm import Block, Missing, Read, Snapshot
 from incident_cli.flows.check import CheckOrder, markets_of
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.connecting import Environment
-from incident_cli.flows.last_drills import last_drills
+from incident_cli.flows.last_drills import last_answers, last_drills
 from incident_cli.flows.pinning.proxies import followed
 from incident_cli.flows.preflight.code import code_reads, pin_items, pins_of, token_items, used_places
 from incident_cli.flows.preflight.ground import Stage, acting, is_whole, safes_of, settle, stages_of
 from incident_cli.flows.preflight.item import Item, Status, judged, merged, together, unknown, waiting
 from incident_cli.flows.preflight.levers import lever_items, power_item, role_reads, spare_pulls
 from incident_cli.flows.preflight.nodes import Site, head_item, site_of
-from incident_cli.flows.preflight.people import contacts_item, drill_item, gas_item
+from incident_cli.flows.preflight.people import Answers, contacts_item, drill_item, gas_item
 from incident_cli.flows.preflight.safe import SafeAt, SafeSeen, safe_items
 from incident_cli.flows.preflight.service import service_items
 from incident_cli.flows.preflight.steps import rehearse
@@ -90,6 +90,7 @@ class Scene:
     stages: Sequence[Stage]
     sites: Mapping[str, Site]
     now: int
+    answers: Answers
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     gas: dict[str, int] = field(default_factory=dict)  # the most that a simulated step used, by chain
@@ -123,14 +124,15 @@ def preflight(order: PreflightOrder, environment: Environment, clock: Clock, pro
         settled = [settle(one, sites) for one in bounds]
     whole = [one for one, _ in settled if is_whole(one)]
     stages = [stage for one in whole for stage in stages_of(one)]
-    scene = Scene(deployment, whole, stages, sites, int(clock.now().timestamp()))
+    now = clock.now()
+    scene = Scene(deployment, whole, stages, sites, int(now.timestamp()), Answers(last_answers(order.home), now))
     items = [item for one in sites.values() for item in one.items]
     items += [item for bound, found in settled if found is not None for item in (found, *unplaced(bound, found))]
     with progress("reading the chains, all at one block each"):
         items += list(standing_items(scene))
     with progress("asking the transaction service"):
         items += list(outside_items(scene, environment))
-    drilled, now = last_drills(order.home), clock.now()
+    drilled = last_drills(order.home)
     items += [drill_item(one, drilled, now) for one in loaded]
     items += list(step_items(scene, {one.id: one for one in merged(items)}, progress))
     items += list(gas_items(scene))
@@ -231,7 +233,7 @@ def contact_items(scene: Scene) -> Iterator[Item]:
 
         def look(name: str = name, safe: SafeAt = safe) -> Item:
             every = frozenset(owner for one in scene.safes for owner in scene.seen(one).owners)
-            return contacts_item(name, scene.seen(safe), scene.deployment, every)
+            return contacts_item(name, scene.seen(safe), scene.deployment, every, scene.answers)
 
         yield judged(name, look)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from incident_cli.chain.answers import quantity
@@ -23,10 +24,31 @@ GAS = 500_000  # an execution of several calls in one batch, with room: where no
 GAS_FACTOR = 2  # what is done in the incident is never quite what was simulated today
 PRICE_FACTOR = 2  # an emergency is when everybody sends
 ETHER = 10**18
+ANSWER_DAYS = 90  # an answer that is older says little about tonight
 
 
-def contacts_item(name: str, seen: SafeSeen, deployment: Deployment, every_owner: frozenset[Address]) -> Item:
-    """Whether every owner has a contact, and every contact is an owner of a Safe that was looked at."""
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """When each owner last answered a signer drill of this machine, as of `now`."""
+
+    last: Mapping[Address, datetime]
+    now: datetime
+
+    def words(self, owner: Address) -> str:
+        """How long ago it was. That is told, not judged: who never answered here may have answered elsewhere."""
+        if owner not in self.last:
+            return "NEVER answered a signer drill here"
+        days = max((self.now - self.last[owner]).days, 0)
+        when = "today" if not days else f"{days} day{'' if days == 1 else 's'} ago"
+        late = f": over {ANSWER_DAYS} days" if days > ANSWER_DAYS else ""
+        return f"last answered a signer drill {when}{late}"
+
+
+def contacts_item(
+    name: str, seen: SafeSeen, deployment: Deployment, every_owner: frozenset[Address], answers: Answers
+) -> Item:
+    """Whether every owner has a contact, and every contact is an owner of a Safe that was looked at; and when each
+    owner last answered a drill, which decides nothing."""
     known = {one.owner: one for one in deployment.contacts}
     without = [one for one in seen.owners if one not in known]
     strangers = [f"{one.name} ({one.owner})" for one in deployment.contacts if one.owner not in every_owner]
@@ -37,7 +59,8 @@ def contacts_item(name: str, seen: SafeSeen, deployment: Deployment, every_owner
         problems.append(f"these contacts are owners of no Safe here: {', '.join(strangers)}")
     if problems:
         return not_ready(name, "; ".join(problems), "Correct `contacts` in the deployment, or the Safe's owners.")
-    words = ", ".join(f"{known[one].name} by {known[one].reach} ({known[one].zone})" for one in seen.owners)
+    reach = {one: f"{known[one].name} by {known[one].reach} ({known[one].zone})" for one in seen.owners}
+    words = "; ".join(f"{said}, {answers.words(one)}" for one, said in reach.items())
     return ready(name, f"every owner can be reached: {words}")
 
 
