@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from incident_cli.flows.session import Session
 
 EXAMPLE = "Example: incident adopt 0x5b6f…(64 hex digits) --incident 20261122-0301-oracle-divergence-1f3a"
-SHORT = "Take a transaction made elsewhere into the incident."
 Incident = Annotated[str, typer.Option("--incident", metavar="ID", help="The incident; else the latest open one.")]
 
 

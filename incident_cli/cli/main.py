@@ -10,55 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from incident_cli import __version__
-from incident_cli.cli import (
-    adopt,
-    check,
-    contain,
-    drill,
-    explain,
-    init,
-    lever,
-    pin,
-    preflight,
-    respond,
-    runbook,
-    safe,
-    streams,
-    vault,
-)
-from incident_cli.cli.keys import DEFAULT
+from incident_cli.cli import streams
+from incident_cli.cli.every import TABLE
+from incident_cli.cli.named import Words, fill
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.text import plain_lines
 
-OPTIONAL = {"--resume": "latest", "--ledger": DEFAULT}
 INTERRUPTED, BUG = 130, 70
 
-app = typer.Typer(
-    no_args_is_help=False,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["--help", "-h"]},
-    epilog="Example: incident drill --auto",
-)
-app.command("drill", epilog=drill.EXAMPLE, short_help="Rehearse an incident on an embedded chain.")(drill.drill)
-app.command("respond", epilog=respond.EXAMPLE, short_help="Respond to an incident on a real chain.")(respond.respond)
-app.command("contain", epilog=contain.EXAMPLE, short_help="Pull one lever without a firing check.")(contain.contain)
-app.command("adopt", epilog=adopt.EXAMPLE, short_help=adopt.SHORT)(adopt.adopt)
-app.command("explain", epilog=explain.EXAMPLE, short_help="Explain a code, a kind of check or a verb.")(explain.explain)
-app.command("init", epilog=init.EXAMPLE, short_help="Begin with your own protocol: write its first files.")(init.init)
-app.command("preflight", epilog=preflight.EXAMPLE, short_help="Ask whether the Safe could act now.")(
-    preflight.preflight
-)
-app.command("pin", epilog=pin.EXAMPLE, short_help="Write down the code of every contract.")(pin.pin)
-app.command("check", epilog=check.EXAMPLE, short_help="Judge a runbook's checks now.")(check.check)
-app.add_typer(runbook.app, name="runbook")
-app.add_typer(lever.app, name="lever")
-app.add_typer(safe.app, name="safe")
-app.add_typer(vault.app, name="vault")
 
-
-@app.callback(invoke_without_command=True)
 def main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
@@ -75,6 +35,22 @@ def main(
         show_open(as_json)
 
 
+def program(words: Words) -> typer.Typer:
+    """The command for what was typed; with None, everything it has."""
+    app = typer.Typer(
+        callback=main,
+        invoke_without_command=True,
+        no_args_is_help=False,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        epilog="Example: incident drill --auto",
+    )
+    fill(app, TABLE, words)
+    return app
+
+
 def run() -> None:
     """The console script."""
     streams.guard()
@@ -84,7 +60,8 @@ def run() -> None:
 def ended() -> int:
     """The exit code: every expected failure is a line and its code, every other one a report."""
     try:
-        code = app(with_optional_values(sys.argv[1:]), prog_name="incident", standalone_mode=False)
+        words = with_optional_values(sys.argv[1:])
+        code = program(words)(words, prog_name="incident", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -116,16 +93,18 @@ def with_optional_values(arguments: list[str]) -> list[str]:
     for place, argument in enumerate(arguments):
         found.append(argument)
         following = arguments[place + 1] if place + 1 < len(arguments) else "-"
-        if argument in OPTIONAL and is_no_value(argument, following):
-            found.append(OPTIONAL[argument])
+        if argument == "--resume" and following.startswith("-"):
+            found.append("latest")
+        elif argument == "--ledger":
+            found += usual_path(following)
     return found
 
 
-def is_no_value(option: str, following: str) -> bool:
-    """Whether what follows an option is not its value: a device's path begins with m/, an id with no dash."""
-    if option == "--ledger":
-        return not following.startswith("m/") and following != DEFAULT
-    return following.startswith("-")
+def usual_path(following: str) -> list[str]:
+    """The path of a Ledger's first account, unless what follows is a path or that word itself."""
+    from incident_cli.cli.keys import DEFAULT
+
+    return [] if following.startswith("m/") or following == DEFAULT else [DEFAULT]
 
 
 def failed(problem: IncidentError) -> int:

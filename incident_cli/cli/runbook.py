@@ -1,4 +1,4 @@
-"""incident runbook list | show | validate, and where lint, new and schema are hung up"""
+"""incident runbook list | show | validate, and the group with the commands beside them"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from incident_cli.cli import runbook_lint, runbook_new, runbook_test
+from incident_cli.cli.named import Command, Loaded, Words, group
 from incident_cli.errors import IncidentError, Misused
 from incident_cli.text import plain
 
@@ -18,20 +18,11 @@ if TYPE_CHECKING:
     from incident_cli.runbook.model import Runbook, Step
 
 EXAMPLE = "Example: incident runbook list"
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="The runbooks: list, show, validate, lint, test, new, schema.",
-    epilog=EXAMPLE,
-)
-app.command("lint", epilog=runbook_lint.EXAMPLE, short_help="Say what may let somebody down.")(runbook_lint.lint)
-app.command("new", epilog=runbook_new.NEW_EXAMPLE, short_help="Write a runbook to fill in.")(runbook_new.new)
-app.command("schema", epilog=runbook_new.SCHEMA_EXAMPLE, short_help="Print the schema for editors.")(runbook_new.schema)
-app.command("test", epilog=runbook_test.EXAMPLE, short_help="Test runbooks, offline.")(runbook_test.test)
+SHOW_EXAMPLE = "Example: incident runbook show oracle-divergence"
+VALIDATE_EXAMPLE = "Example: incident runbook validate runbooks/oracle-divergence.yaml"
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-@app.command("list", epilog=EXAMPLE)
 def list_(as_json: Json = False) -> None:
     """List the shipped runbooks."""
     from incident_cli.cli.terminal import Printer, print_json
@@ -48,7 +39,6 @@ def list_(as_json: Json = False) -> None:
         printer.line(f"{beside}{one.title}", hanging=len(beside))
 
 
-@app.command(epilog="Example: incident runbook show oracle-divergence")
 def show(
     runbook: Annotated[str, typer.Argument(help="A shipped runbook's id, or a file.")], as_json: Json = False
 ) -> None:
@@ -64,7 +54,6 @@ def show(
         show_runbook(Printer(), found)
 
 
-@app.command(epilog="Example: incident runbook validate runbooks/oracle-divergence.yaml", short_help="Check runbooks.")
 def validate(
     runbooks: Annotated[list[str], typer.Argument(help="Files, or ids of shipped runbooks.")], as_json: Json = False
 ) -> None:
@@ -195,3 +184,54 @@ def as_written(node: Node) -> str:
     from incident_cli.document import Text
 
     return node.value if isinstance(node, Text) else "…"
+
+
+def own(name: str) -> Loaded:
+    """`list`, `show` and `validate`."""
+    found: dict[str, Loaded] = {
+        "list": (list_, EXAMPLE),
+        "show": (show, SHOW_EXAMPLE),
+        "validate": (validate, VALIDATE_EXAMPLE),
+    }
+    return found[name]
+
+
+def linting(name: str) -> Loaded:
+    """`lint`."""
+    from incident_cli.cli import runbook_lint
+
+    return runbook_lint.lint, runbook_lint.EXAMPLE
+
+
+def writing(name: str) -> Loaded:
+    """`new` and `schema`."""
+    from incident_cli.cli import runbook_new
+
+    found: dict[str, Loaded] = {
+        "new": (runbook_new.new, runbook_new.NEW_EXAMPLE),
+        "schema": (runbook_new.schema, runbook_new.SCHEMA_EXAMPLE),
+    }
+    return found[name]
+
+
+def testing(name: str) -> Loaded:
+    """`test`."""
+    from incident_cli.cli import runbook_test
+
+    return runbook_test.test, runbook_test.EXAMPLE
+
+
+TABLE = {
+    "lint": Command("Say what may let somebody down.", linting),
+    "new": Command("Write a runbook to fill in.", writing),
+    "schema": Command("Print the schema for editors.", writing),
+    "test": Command("Test runbooks, offline.", testing),
+    "list": Command("List the shipped runbooks.", own),
+    "show": Command("Show a runbook: its parameters, checks and steps.", own),
+    "validate": Command("Check runbooks.", own),
+}
+
+
+def runbooks(short: str, words: Words) -> typer.Typer:
+    """The group, with the command that the words name."""
+    return group(short, EXAMPLE, TABLE, words)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from incident_cli.report.signing_card import SigningCard
 
 EXAMPLE = "Example: incident safe card proposal.json --deployment production.yaml --format html --out card.html"
-SHORT = "Write the card a signer reads: text, or a sheet to print."
 
 
 class CardFormat(StrEnum):

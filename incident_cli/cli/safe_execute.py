@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from incident_cli.safe.signing import Signer
 
 EXAMPLE = "Example: incident safe execute proposal.json --deployment production.yaml --keystore hot.json"
-SHORT = "Execute a confirmed transaction and prove it."
 APPROVE_EXAMPLE = "Example: incident safe approve proposal.json --deployment production.yaml --keystore me.json"
-APPROVE_SHORT = "Approve a transaction's hash on chain as an owner."
 Files = list[Path] | None
 Signatures = Annotated[Files, typer.Option("--signatures", metavar="FILE", help="A file of signatures; repeatable.")]
 Depth = Annotated[int, typer.Option("--depth", metavar="BLOCKS", min=0, max=1000, help="Read it again at this depth.")]

@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from incident_cli.runbook.deployment import Deployment
 
 MERGE_EXAMPLE = "Example: incident safe merge mine.signatures.json theirs.signatures.json --deployment production.yaml"
-MERGE_SHORT = "Put the owners' signatures together, and say what is missing."
 EXPORT_EXAMPLE = "Example: incident safe export proposal.json --format tx-builder --out handover"
-EXPORT_SHORT = "Write a transaction in the forms that others read."
 IMPORT_EXAMPLE = "Example: incident safe import batch.json --deployment production.yaml --safe council --out proposals"
-IMPORT_SHORT = "Take a batch or a record made elsewhere, examined."
 STDOUT = "-"
 
 

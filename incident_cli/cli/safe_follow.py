@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from incident_cli.flows.multisig.standing import Standing
 
 EXAMPLE = "Example: incident safe status 0x… --deployment production.yaml --wait"
-SHORT = "Show who confirmed, who is missing, and whether it is ready."
 Signatures = Annotated[
     list[Path] | None, typer.Option("--signatures", metavar="FILE", help="A file of signatures; repeatable.")
 ]

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from incident_cli.safe.transaction import SafeTx
 
 EXAMPLE = "Example: incident safe hash proposal.json"
-SHORT = "Compute the hashes to compare before signing."
 File = Annotated[str, typer.Argument(metavar="FILE", help="A SafeTx, proposal or signatures file; - reads stdin.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 WHERE = (

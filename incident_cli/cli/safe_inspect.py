@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from incident_cli.flows.multisig.inspecting import Inspection
 
 EXAMPLE = "Example: incident safe inspect proposal.json --deployment production.yaml"
-SHORT = "Show what a transaction does, and what is dangerous about it."
 Files = list[Path] | None
 Deployment = Annotated[Path | None, typer.Option("--deployment", metavar="FILE", help="Names, levers, and its chain.")]
 Abi = Annotated[Files, typer.Option("--abi", metavar="FILE", help="A contract's ABI; repeatable.")]

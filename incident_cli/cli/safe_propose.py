@@ -31,11 +31,8 @@ if TYPE_CHECKING:
     from incident_cli.safe.signing import Signer
 
 EXAMPLE = "Example: incident safe propose proposal.json --deployment production.yaml --keystore me.json"
-SHORT = "Hand a transaction to the service, once."
 CONFIRM_EXAMPLE = "Example: incident safe confirm 0x… --deployment production.yaml --keystore me.json"
-CONFIRM_SHORT = "Confirm a transaction of the service as an owner."
 REJECT_EXAMPLE = "Example: incident safe reject 0x… --deployment production.yaml --keystore me.json"
-REJECT_SHORT = "Prepare the empty transaction that takes a nonce."
 Unsigned = Annotated[bool, typer.Option("--unsigned", help="Post it without a signature, in an owner's name.")]
 Behalf = Annotated[str | None, typer.Option("--on-behalf-of", metavar="0x…", help="The owner it is proposed for.")]
 Again = Annotated[bool, typer.Option("--again", help="Post it although the same calls are queued already.")]

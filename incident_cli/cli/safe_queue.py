@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from incident_cli.flows.multisig.queueing import AtNonce, NonceChoice, Queue
 
 EXAMPLE = "Example: incident safe queue council --deployment production.yaml"
-SHORT = "Show what stands at each nonce of a Safe."
 Slot = Annotated[str, typer.Argument(metavar="SLOT|ADDRESS", help="The Safe: its slot's name, or its whole address.")]
 
 

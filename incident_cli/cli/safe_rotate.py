@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from incident_cli.safe.transaction import SafeTx
 
 EXAMPLE = "Example: incident safe rotate --deployment production.yaml --safe council --out-owner 0x… --in-owner 0x…"
-SHORT = "Rotate an owner out after a compromise."
 INDENT = 2
 STYLES = {"dead": "bold red", "eaten": "bold red", "repack": "yellow", "alive": "green", "stale": ""}
 Addresses = list[str] | None

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from incident_cli.safe.transaction import SafeTx
 
 EXAMPLE = "Example: incident safe sign proposal.json --deployment production.yaml --keystore me.json --out signatures"
-SHORT = "Sign a file that was examined and shown, as an owner."
 TONES = {"good": "green", "bad": "bold red", "warn": "yellow"}
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the file of signatures is written.")]
 Displaces = Annotated[

@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import typer
 
-from incident_cli.cli import vault_arm, vault_fire, vault_look
+from incident_cli.cli.named import Command, Loaded, Words, group
 
 EXAMPLE = "Example: incident vault status eth-usd.vault --deployment production.yaml"
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Pre-signed containments: arm, status, fire, revoke.",
-    epilog=EXAMPLE,
-)
-app.command("arm", epilog=vault_arm.ARM_EXAMPLE, short_help="Write a ladder of pre-signed containments.")(vault_arm.arm)
-app.command("sign", epilog=vault_arm.SIGN_EXAMPLE, short_help="Add an owner's signatures.")(vault_arm.sign)
-app.command("export", epilog=vault_arm.EXPORT_EXAMPLE, short_help="Write the rungs for owners to sign.")(
-    vault_arm.export
-)
-app.command("add-signatures", epilog=vault_arm.ADD_EXAMPLE, short_help="Add signatures from files.")(
-    vault_arm.add_signatures
-)
-app.command("status", epilog=vault_look.STATUS_EXAMPLE, short_help="Validate every rung now.")(vault_look.status)
-app.command("fire", epilog=vault_fire.EXAMPLE, short_help="Fire the live rung.")(vault_fire.fire)
-app.command("revoke", epilog=vault_look.REVOKE_EXAMPLE, short_help="Prepare the rejection of a rung.")(
-    vault_look.revoke
-)
-app.command("watch", epilog=vault_look.WATCH_EXAMPLE, short_help="Watch a vault and raise the alarm.")(vault_look.watch)
+
+
+def arming(name: str) -> Loaded:
+    """`arm`, `sign`, `export` and `add-signatures`."""
+    from incident_cli.cli import vault_arm
+
+    found: dict[str, Loaded] = {
+        "arm": (vault_arm.arm, vault_arm.ARM_EXAMPLE),
+        "sign": (vault_arm.sign, vault_arm.SIGN_EXAMPLE),
+        "export": (vault_arm.export, vault_arm.EXPORT_EXAMPLE),
+        "add-signatures": (vault_arm.add_signatures, vault_arm.ADD_EXAMPLE),
+    }
+    return found[name]
+
+
+def looking(name: str) -> Loaded:
+    """`status`, `revoke` and `watch`."""
+    from incident_cli.cli import vault_look
+
+    found: dict[str, Loaded] = {
+        "status": (vault_look.status, vault_look.STATUS_EXAMPLE),
+        "revoke": (vault_look.revoke, vault_look.REVOKE_EXAMPLE),
+        "watch": (vault_look.watch, vault_look.WATCH_EXAMPLE),
+    }
+    return found[name]
+
+
+def firing(name: str) -> Loaded:
+    """`fire`."""
+    from incident_cli.cli import vault_fire
+
+    return vault_fire.fire, vault_fire.EXAMPLE
+
+
+TABLE = {
+    "arm": Command("Write a ladder of pre-signed containments.", arming),
+    "sign": Command("Add an owner's signatures.", arming),
+    "export": Command("Write the rungs for owners to sign.", arming),
+    "add-signatures": Command("Add signatures from files.", arming),
+    "status": Command("Validate every rung now.", looking),
+    "fire": Command("Fire the live rung.", firing),
+    "revoke": Command("Prepare the rejection of a rung.", looking),
+    "watch": Command("Watch a vault and raise the alarm.", looking),
+}
+
+
+def vault(short: str, words: Words) -> typer.Typer:
+    """The group, with the command that the words name."""
+    return group(short, EXAMPLE, TABLE, words)

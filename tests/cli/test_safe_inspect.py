@@ -56,7 +56,8 @@ def safe(*arguments: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = main.app(["safe", *arguments], prog_name="incident", standalone_mode=False)
+            words = ["safe", *arguments]
+            code = main.program(words)(words, prog_name="incident", standalone_mode=False)
         except IncidentError as problem:
             code = main.failed(problem)
     return Ended(code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())

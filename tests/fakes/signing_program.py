@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from incident_cli.cli import main, safe, vault
+from incident_cli.cli import main
 from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, signer_of
 from incident_cli.cli.terminal import Printer, print_json
 from incident_cli.evm import checksummed, to_hex
@@ -54,7 +54,7 @@ def sign_once(
         print_json({"schema": "test.signed/v1", "signature": None})
         return
     if crashes:
-        keystore_file.sign = crash  # type: ignore[assignment]
+        keystore_file.sign = crash  # type: ignore[assignment, attr-defined]
     with unlocked(signer):
         if holds:
             Printer().line(HOLDING)
@@ -65,16 +65,15 @@ def sign_once(
     print_json({"schema": "test.signed/v1", **found})
 
 
-def whole() -> None:
-    """Every group of commands that signs is on it."""
-    named = {one.name for one in main.app.registered_groups}
-    for name, group in (("safe", safe.app), ("vault", vault.app)):
-        if name not in named:
-            main.app.add_typer(group, name=name)
-    main.app.command("sign-once")(sign_once)
+def whole() -> typer.Typer:
+    """Every command there is, and one more."""
+    app = main.program(None)
+    app.command("sign-once")(sign_once)
+    return app
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
-    whole()
+    program = whole()
+    main.program = lambda words: program
     main.run()
