@@ -180,6 +180,8 @@ def conclude(printer: Printer, drill: SignerDrill, room: Room) -> None:
         reach = f"reach by {waiter.reach}" if waiter.reach else "no contact in the deployment"
         where = "; ".join(filter(None, (reach, waiter.local_time(now))))
         person(printer, "missing", waiter.name, waiter.owner, where, "yellow")
+    if drill.unseen and not drill.is_closed:
+        printer.line(f"whether others answered is UNKNOWN: {drill.unseen}", "bold magenta", hanging=4)
     if drill.reached is not None:
         words = f"the threshold of {drill.threshold} answered after {format_duration(drill.reached)}"
         printer.line(words, "bold green")
@@ -202,8 +204,10 @@ def left_over(printer: Printer, drill: SignerDrill) -> None:
     nonce = drill.tx.nonce
     words = f"It can be executed until nonce {nonce} is used: execute it, or let the next real transaction take that"
     printer.line(f"{words} nonce. Until then the queue lists it as reserved.", "yellow")
-    target = drill.safe_tx_hash if drill.place.service is not None else plain(drill.file)
-    printer.command("next", f"safe execute {target} --deployment {plain(drill.deployment)} --keystore FILE")
+    target = drill.safe_tx_hash if drill.is_posted else plain(drill.file)
+    files = drill.signatures
+    given = f" --signatures {plain(files)}" if files.exists() and not drill.is_posted else ""
+    printer.command("next", f"safe execute {target}{given} --deployment {plain(drill.deployment)} --keystore FILE")
 
 
 def how_to_resume(printer: Printer, drill: SignerDrill) -> None:

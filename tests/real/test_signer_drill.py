@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ from incident_cli.flows.last_drills import last_answers, last_drills
 from incident_cli.flows.multisig.queueing import queue_of
 from incident_cli.flows.multisig.reservations import Reservation, reserved_here
 from incident_cli.flows.past_pulls import verified_events
-from incident_cli.flows.recorder import LIVE
-from incident_cli.incident.events import Kind, every
+from incident_cli.flows.recorder import LIVE, Recorder
+from incident_cli.incident.events import Event, Kind, every
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.signature_file import SignatureFile, Signed, store
 from incident_cli.safe.signing import signed_by
@@ -149,7 +150,7 @@ def test_killed_between_the_intent_and_its_result_nothing_is_posted_twice(people
 
     people.service.faults.arm("propose", fault, times=99)
     people.service.faults.arm("transaction", "reset before", times=99)
-    with pytest.raises(Waiting):
+    with pytest.raises((Waiting, Unread)):
         people.ask(people.owner(0), follows=False)
     assert Kind.PROPOSE_INTENDED in kinds(people) and Kind.PROPOSED not in kinds(people)
     people.service.faults.clear()
@@ -335,3 +336,80 @@ def test_a_confirmation_that_does_not_count_is_no_answer(people: Rehearsing) -> 
         people.owner(0).address,
         people.owner(1).address,
     ]
+
+
+def test_answers_that_cannot_be_seen_are_unknown_not_missing(people: Rehearsing) -> None:
+    assert people.service is not None
+    people.begin(people.owner(0))
+    with pytest.raises(Waiting):
+        people.ask(people.owner(0), follows=False)
+    people.confirm(1)
+    people.service.status = 503
+    people.resume()
+    with pytest.raises(Unread, match="1 of 3 owners answered, 2 must; whether more did is not known"):
+        people.ask(follows=False)
+    assert "503" in people.report()["unseen"]
+    people.service.status = 200
+    people.resume()
+    assert people.ask(follows=False)["unseen"] == ""
+
+
+def test_a_file_of_others_signatures_counts_for_nothing(alone: Rehearsing) -> None:
+    alone.begin()
+    with pytest.raises(Waiting):
+        alone.ask(follows=False)
+    other = alone.office.transaction()
+    signed = Signed(alone.owner(1).address, signed_by(alone.owner(1), safe_tx_typed_data(other)))
+    path, _ = store(alone.office.folder / "elsewhere", SignatureFile(other, (signed,)))
+    alone.opened.signatures.write_bytes(path.read_bytes())
+    with pytest.raises(Waiting, match="0 of 3"):
+        alone.ask(follows=False)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def killed_at(kind: Kind, before: bool, patch: pytest.MonkeyPatch) -> list[Recorder]:
+    """The first record of this kind ends the process: before it is written, or after. Holds what must be let go of."""
+    real = Recorder.record
+    done: list[Recorder] = []
+
+    def record(self: Recorder, what: Kind, **rest: Any) -> Event:
+        if what is kind and not done:
+            done.append(self)
+            if not before:
+                real(self, what, **rest)
+            raise Killed
+        if done:  # nothing is written by a process that is gone
+            raise Killed
+        return real(self, what, **rest)
+
+    patch.setattr(Recorder, "record", record)
+    return done
+
+
+STAGES = (Kind.STEP_STARTED, Kind.PLANNED, Kind.EXPORTED, Kind.SIGNED, Kind.PROPOSE_INTENDED, Kind.PROPOSED)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("kind", [*STAGES, Kind.SEEN_SIGNED, Kind.CLOSED], ids=lambda one: str(one))
+def test_killed_at_any_record_nothing_is_lost_and_nothing_posted_twice(
+    people: Rehearsing, kind: Kind, before: bool
+) -> None:
+    people.when({10: lambda: people.confirm(1)})
+    with pytest.MonkeyPatch.context() as patch:
+        gone = killed_at(kind, before, patch)
+        with pytest.raises(Killed):
+            people.begin(people.owner(0))
+            people.ask(people.owner(0))
+    gone[0].journal.close()
+    if not (kind is Kind.CLOSED and not before):
+        people.resume(people.owner(0))
+        found = people.ask(people.owner(0))
+        assert [one["name"] for one in found["answers"]] == ["ana", "bo"]
+        assert kinds(people).count(Kind.SIGNED) == kinds(people).count(Kind.PROPOSED) == 1
+    assert stored(people) == 1, "posted twice"
+    assert people.service is not None and len(people.service.queue[0].confirmations) == 2
+    (standing,) = standings(people.office.home)
+    assert not standing.is_open

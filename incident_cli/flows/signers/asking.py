@@ -28,7 +28,7 @@ from incident_cli.flows.signers.answers import (
 from incident_cli.flows.signers.drill import Room, SignerDrill
 from incident_cli.incident.events import Event, Kind, every, last
 from incident_cli.safe.files import write_proposal
-from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, read_signature_file, store
+from incident_cli.safe.signature_file import SignatureFile, Signed, read_signature_file, store
 
 if TYPE_CHECKING:
     from incident_cli.safe.signing import Signer
@@ -142,9 +142,10 @@ def look(drill: SignerDrill, room: Room) -> None:
     except Unread as problem:
         if not room.follows:
             raise
+        drill.unseen = problem.message
         once(drill, room, f"who answered is not seen: {problem.message}")
         return
-    drill.owners, drill.threshold = standing.owners, standing.threshold
+    drill.owners, drill.threshold, drill.unseen = standing.owners, standing.threshold, standing.service_problem
     record_answers(drill, room, standing)
     tell_trouble(drill, room, standing)
     settle(drill, standing)
@@ -154,7 +155,7 @@ def look(drill: SignerDrill, room: Room) -> None:
 
 def by_file(drill: SignerDrill, room: Room) -> dict[Address, bytes]:
     """The signatures in the drill's folder; a file that is not what it says is told of, and counts for nothing."""
-    path = drill.folder / file_name(drill.safe_tx_hash)
+    path = drill.signatures
     try:
         found = read_signature_file(path).signatures if path.exists() else ()
     except IncidentError as problem:

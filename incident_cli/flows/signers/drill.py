@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from incident_cli.errors import Refused, Waiting
+from incident_cli.errors import Refused, Unread, Waiting
 from incident_cli.evm import Address
 from incident_cli.flows import incidents
 from incident_cli.flows.multisig.loading import Loaded
@@ -23,6 +23,7 @@ from incident_cli.flows.recorder import SIGNERS, Recorder
 from incident_cli.flows.signers.answers import answers_of, asked_at, is_out, last_look, reached_after
 from incident_cli.flows.signers.planning import HarmlessPlan, plan_harmless, require_signer
 from incident_cli.incident.events import Event, Kind, closing, last
+from incident_cli.safe.signature_file import file_name
 from incident_cli.safe.signing import Signer
 from incident_cli.safe.transaction import SafeTx
 
@@ -52,7 +53,7 @@ class Room:
 @dataclass(slots=True)
 class SignerDrill:
     """An open drill; `owners` and `threshold` are those of the last look at the chain, `looked` when everything
-    was last seen (ISO 8601 UTC)."""
+    was last seen (ISO 8601 UTC), `unseen` why the last look did not see every answer."""
 
     recorder: Recorder
     counter: Counter
@@ -62,6 +63,7 @@ class SignerDrill:
     owners: tuple[Address, ...] = ()
     threshold: int = 0
     looked: str | None = None
+    unseen: str = ""
     told: set[str] = field(default_factory=set)
 
     @property
@@ -98,6 +100,11 @@ class SignerDrill:
     def file(self) -> Path:
         """The file that owners sign."""
         return self.folder / f"{self.safe_tx_hash}.json"
+
+    @property
+    def signatures(self) -> Path:
+        """The file in which their signatures are looked for."""
+        return self.folder / file_name(self.safe_tx_hash)
 
     @property
     def matter(self) -> Matter:
@@ -165,6 +172,8 @@ def take_up(incident: str, room: Room, everybody: bool) -> SignerDrill:
     desk = room.desk
     recorder = incidents.resume(desk.home, incident, SIGNERS, desk.clock)
     with incidents.closing_on_failure(recorder.journal):
+        if last(recorder.events, Kind.STEP_STARTED) is None:
+            recorder.record(Kind.STEP_STARTED, step=STEP)
         opened = recorder.events[0].data
         path = Path(str(opened["deployment_path"]))
         counter = counter_of(path, desk.environment, desk.clock.sleep)
@@ -208,6 +217,7 @@ def report(drill: SignerDrill, waiting_for: str | None, room: Room) -> dict[str,
         "answers": [one.to_json(names.get(one.owner, "")) for one in found],
         "missing": [one.to_json(now) for one in missing(drill)],
         "threshold_reached_after_seconds": drill.reached,
+        "unseen": drill.unseen,
         "waiting_for": waiting_for,
     }
 
@@ -220,14 +230,18 @@ def missing(drill: SignerDrill) -> tuple[Any, ...]:
 
 
 def how_it_ended(drill: SignerDrill) -> None:
-    """Return where the threshold answered; raises Refused where nobody can any more, Waiting where somebody may."""
+    """Return where the threshold answered; raises Refused where nobody can any more, Unread where answers may be there
+    that could not be seen, Waiting where somebody may answer."""
     if drill.is_closed and drill.reached is None:
         nonce, safe = drill.tx.nonce, drill.tx.safe
         raise Refused(
             f"another transaction took nonce {nonce} of the Safe {safe} before the threshold answered",
             "nobody can sign it any more; begin a new drill",
         )
-    if not drill.is_closed:
-        count = f"{len(answers_of(drill.recorder.events))} of {len(drill.owners)} owners answered"
-        wanted = "all" if drill.everybody else str(drill.threshold)
-        raise Waiting(f"{count}, {wanted} must", "signatures", "resume it: late answers are seen then")
+    if drill.is_closed:
+        return
+    wanted = "all" if drill.everybody else str(drill.threshold)
+    count = f"{len(answers_of(drill.recorder.events))} of {len(drill.owners)} owners answered, {wanted} must"
+    if drill.unseen:
+        raise Unread(f"{count}; whether more did is not known: {drill.unseen}", "resume it: they are seen then")
+    raise Waiting(count, "signatures", "resume it: late answers are seen then")
