@@ -48,6 +48,7 @@ COMMANDS: tuple[list[str], ...] = (
 )
 ENCODE = ["--at", f"exchange=0x{'0' * 39}1", "--market", f"ETH-USD=0x{'11' * 32}", "--before", "market_paused=false"]
 HEAVY = ("web3", "eth_account", "safe_eth", "pydantic", "aiohttp", "eth", "eth_tester", "eth_abi", "urllib3")
+HEAVY += ("eth_keys", "eth_utils", "rlp", "coincurve")
 LOADED = """
 import json, sys
 from incident_cli.cli.main import run
