@@ -160,6 +160,7 @@ def take_part(printer: Printer, drill: SignerDrill) -> None:
         printer.command("each other owner", f"safe confirm {drill.safe_tx_hash} {rest}")
     if not drill.is_posted:
         printer.command("by files", f"safe sign {file} --out {plain(drill.folder)} {rest}")
+        printer.command("a file that was signed elsewhere", f"safe merge FILE --out {plain(drill.folder)}")
 
 
 def conclude(printer: Printer, drill: SignerDrill, room: Room) -> None:

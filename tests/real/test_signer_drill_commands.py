@@ -14,8 +14,10 @@ import pytest
 from incident_cli.cli import main
 from incident_cli.evm import hex_bytes
 from incident_cli.safe.service import TransactionService
+from incident_cli.safe.signature_file import SignatureFile, Signed, store
 from incident_cli.safe.transaction import SafeTx
 from tests.cli.command import Ended
+from tests.cli.command import run as command_run
 from tests.contracts.packages import Packages
 from tests.fakes.safe_service import SafeService
 from tests.fakes.terminal import COMMAND, Terminal, environment
@@ -178,3 +180,24 @@ def test_the_operator_stops_and_takes_it_up_again(desk: Desk, run: Run) -> None:
     (folder,) = office.home.glob("*-signers-*")
     assert f"incident drill --signers --resume {folder.name}" in screen
     assert run("drill", "--signers", "--resume", folder.name, "--no-wait", "--json").code == 5
+
+
+def test_a_file_that_was_signed_elsewhere_is_an_answer_once_it_is_merged(built: Office, tmp_path: Path) -> None:
+    with as_opened(built, tmp_path) as office:
+        first = run_apart(*wanted(office), "--no-wait", "--json", home=office.home)
+        tx = SafeTx.from_json(json.loads(Path(first.object["file"]).read_text()))
+        folder = str(Path(first.object["file"]).parent)
+        for number in (0, 2):
+            owner, signature = next(iter(office.signed(tx, number).items()))
+            sent, _ = store(office.folder / f"from-{number}", SignatureFile(tx, (Signed(owner, signature),)))
+            merged = run_apart("safe", "merge", str(sent), "--out", folder, home=office.home)
+            assert merged.code in (0, 5), merged.err
+        again = run_apart("drill", "--signers", "--resume", "--no-wait", "--json", home=office.home)
+        assert again.code == 0, again.err
+        assert [(one["name"], one["road"]) for one in again.object["answers"]] == [("ana", "file"), ("cy", "file")]
+        assert "--signatures" in again.err, "it is executed with these"
+
+
+def run_apart(*arguments: str, home: Path) -> Ended:
+    """One command as a process of its own, without a terminal."""
+    return command_run(list(arguments), home)
