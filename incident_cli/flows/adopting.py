@@ -12,15 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from incident_cli.chain.simulate import Simulation
-from incident_cli.errors import Misused, Refused, Unread
+from incident_cli.errors import Misused, NotProven, Refused, Unread
 from incident_cli.evm import Block, Read, Snapshot
-from incident_cli.flows.aiming import LEG, lever_to_json, wanted_of
+from incident_cli.flows.aiming import LEG, lever_to_json, pulls, wanted_of
 from incident_cli.flows.carry_out import Draft, propose
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.multisig.standing import Standing, stand
 from incident_cli.flows.multisig.taking_up import SERVICE, counter_of
 from incident_cli.flows.preparing import prepare
-from incident_cli.flows.proposal import Proposal, SafeState, Wanted
+from incident_cli.flows.proposal import Proposal, SafeState, Wanted, prove
 from incident_cli.flows.pulling import plans_of, pulls_of, undo_to_json
 from incident_cli.flows.reading import Reader
 from incident_cli.flows.respond import Surroundings, take_up
@@ -28,6 +28,7 @@ from incident_cli.flows.session import Session
 from incident_cli.flows.steps.contain_step import draft, on_leg, phrase_of
 from incident_cli.incident.events import Kind
 from incident_cli.incident.walk import Next, what_next
+from incident_cli.levers.expectation import Expectation
 from incident_cli.runbook.legs import legs_of
 from incident_cli.runbook.model import ContainStep, Step
 from incident_cli.safe.batch import fold
@@ -94,6 +95,8 @@ def adopt(session: Session, standing: Standing, road: str) -> None:
         return
     if standing.fate in ("displaced", "failed"):
         raise Refused(f"{standing.safe_tx_hash} is {standing.fate}: it can contain nothing", "nothing was recorded")
+    for earlier in standing.earlier:
+        session.screen.say(f"must execute first, at nonce {earlier.nonce}: {earlier.label}", "bad")
     session.attempt = here.attempt = upcoming.attempt
     if not upcoming.started:
         session.record(Kind.STEP_STARTED, upcoming.step)
@@ -137,7 +140,15 @@ def refuse_second(leg: Leg, safe_tx_hash: str) -> None:
 
 
 def open_draft(session: Session, step: ContainStep, tx: SafeTx) -> Draft:
-    """What the step would propose at the transaction's nonce, which must be the transaction itself."""
+    """What the step would propose at the transaction's nonce, which must be the transaction itself.
+
+    Raises Refused where the step has to schedule: what only schedules contains nothing.
+    """
+    if any(one.delay is not None and not one.satisfied for one in pulls(session, step)):
+        raise Refused(
+            f"step {step.id} schedules its calls and executes them after a delay: neither half is adopted",
+            "resume the incident: it finds what is scheduled already, and proposes what is left",
+        )
 
     def same(session: Session, step: Step, wanted: Wanted) -> Proposal:
         made = prepare(session, step, wanted)
@@ -160,6 +171,7 @@ def executed_draft(session: Session, step: ContainStep, standing: Standing) -> D
     if not wanted:
         raise Refused("before it nothing was left to contain, or it had to be scheduled", "nothing was recorded")
     aim = wanted_of(was, step, wanted, None)
+    require_standing_now(session, aim.expect)
     calls = [one.call for one in aim.calls]
     tx = standing.tx
     made = fold(calls, chain_id=tx.chain_id, safe=tx.safe, version=tx.version, nonce=tx.nonce)
@@ -177,6 +189,16 @@ def executed_draft(session: Session, step: ContainStep, standing: Standing) -> D
         lapses=tuple(one.lapses for one in wanted if one.lapses),
         levers=[lever_to_json(session, step, one) for one in wanted],
     )
+
+
+def require_standing_now(session: Session, expectations: Sequence[Expectation]) -> None:
+    """Refused where what it brought about does not stand now: it was executed once, and reversed since."""
+    try:
+        prove(session, expectations)
+    except NotProven as problem:
+        raise Refused(
+            f"it was executed, and what it did does not stand any more: {problem.message}", "contain anew: resume"
+        ) from None
 
 
 def replace_reader(session: Session, block: Block) -> Session:

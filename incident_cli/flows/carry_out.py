@@ -57,7 +57,7 @@ class Draft:
 def carry_out(session: Session, step: Step, name: str, draft: Callable[[], Draft]) -> Block:
     """The block that proves the leg's effect, waited for where the delivery follows and no other leg goes on beside it;
     else raises Waiting until then."""
-    if session.beside:
+    if session.legs:
         return advance(session, step, name, draft)
     chain = session.reader.chain
     return followed(session, step, {chain: lambda: advance(session, step, name, draft)})[chain]

@@ -15,7 +15,7 @@ from incident_cli.flows.leg import Leg
 from incident_cli.flows.preparing import read_safe
 from incident_cli.flows.proposal import SafeState
 from incident_cli.flows.session import Session
-from incident_cli.incident.events import Event, Kind, block_to_json, with_plans
+from incident_cli.incident.events import Event, Kind, block_to_json, executions
 from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.hashes import hash_transaction
@@ -31,13 +31,36 @@ if TYPE_CHECKING:
 PLANNED = "planned"  # a plan that was only shown reserves nothing
 FILE_SCHEMA = "incident.proposal/v1"
 REOPENING_SCHEMA = "incident.reopening/v1"
+MOST_SUPERSEDED = 1_000
+# what two plans of one transaction have in common; block, simulation and reopening are each plan's own
+ALWAYS_THE_SAME = (
+    "safe_tx",
+    "safe_tx_hash",
+    "domain_hash",
+    "message_hash",
+    "calldata_digest",
+    "calldata_bytes",
+    "calls",
+    "schema",
+    "incident",
+    "runbook",
+    "runbook_hash",
+    "market",
+    "because",
+)
 FILE_CAP = 4 * 1024 * 1024
 
 
 class Delivery(Protocol):
-    """One road for a confirmed proposal. `follows`: whether others are waited for here, rather than by resuming."""
+    """One road for a confirmed proposal."""
 
-    follows: bool
+    @property
+    def follows(self) -> bool:
+        """Whether others are waited for here, rather than by resuming."""
+
+    @property
+    def hurries(self) -> bool:
+        """Whether not even blocks are waited for."""
 
     def pause(self, session: Session) -> None:
         """Let some time pass before everything is looked at again; only where it `follows`."""
@@ -65,7 +88,7 @@ class Replaced(Exception):
 class FileDelivery:
     """Writes `<safe_tx_hash>.json` and waits for the owners to sign and execute it. Needs no key."""
 
-    follows = False
+    follows = hurries = False
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -87,7 +110,7 @@ class FileDelivery:
         endpoint, chain = session.reader.endpoint, session.reader.chain
         sent = find_execution(endpoint, chain, tx.safe, hash_, leg.planned_at.number)
         if sent is None:
-            self.require_others(session, leg, state.nonce - tx.nonce)
+            self.require_others(session, leg, state.nonce)
             raise Replaced(f"another transaction took nonce {tx.nonce} of the Safe {tx.safe}")
         known = leg.find(Kind.SUBMITTED)
         if known is None or known.data["transaction_hash"] != sent:
@@ -104,12 +127,16 @@ class FileDelivery:
             path = path if path.exists() else write_proposal(self.directory, name, made)
             session.screen.say(f"the way back is prepared: {path}", "good")
 
-    def require_others(self, session: Session, leg: Leg, spent: int) -> None:
-        """Raise Unread unless the node shows who spent the nonces: a node without the events proves nothing."""
-        safe, since = SafeTx.from_json(leg.proposal["safe_tx"]).safe, leg.planned_at.number
-        if count_executions(session.reader.endpoint, session.reader.chain, safe, since) < spent:
+    def require_others(self, session: Session, leg: Leg, nonce: int) -> None:
+        """Raise Unread unless the node shows who spent every nonce since the plan's block: where it shows fewer, our
+        own execution may be among those it has not indexed."""
+        tx = SafeTx.from_json(leg.proposal["safe_tx"])
+        spent = nonce - int(leg.proposal["safe"].get("nonce", tx.nonce))
+        since = leg.planned_at.number + 1
+        found = count_executions(session.reader.endpoint, session.reader.chain, tx.safe, since)
+        if found < spent:
             raise Unread(
-                f"the Safe's nonce moved on by {spent}, but {session.reader.endpoint.name} shows no execution of it",
+                f"the Safe's nonce moved on by {spent}, but {session.reader.endpoint.name} shows {found} executions",
                 "its search of events is incomplete: resume with another node",
             )
 
@@ -128,23 +155,32 @@ class FileDelivery:
         """Write the file and record it; a file that is there already must still hold this transaction."""
         name = f"{leg.proposal['safe_tx_hash']}.json"
         path = self.directory / name
-        if path.exists():
-            self.require_same(path, session, leg)
-        else:
+        if path.exists() and not self.is_current(path, session, leg):
+            supersede(path)
+        is_new = not path.exists()
+        if is_new:
             path = write_proposal(self.directory, name, document(session, leg))
         if leg.find(Kind.EXPORTED) is None:
             leg.record(session, Kind.EXPORTED, path=str(path))
+        elif not is_new:
+            return
         session.screen.say(f"proposal written: {path}", "good")
 
-    def require_same(self, path: Path, session: Session, leg: Leg) -> None:
-        """Raise Refused where the file is not what was written when it was confirmed, whichever version wrote it."""
+    def is_current(self, path: Path, session: Session, leg: Leg) -> bool:
+        """Whether the file is what was confirmed; False where an earlier plan of the very same transaction wrote it.
+
+        Raises Refused where somebody changed it.
+        """
         found, wanted = read_json(path, FILE_CAP), json.loads(json.dumps(document(session, leg)))
         later = {"reopening": wanted["reopening"]}  # a file that an earlier version wrote does not say it
-        if not isinstance(found, dict) or {**later, **found, "version": ""} != {**wanted, "version": ""}:
-            raise Refused(
-                f"{path} does not hold what was confirmed: somebody changed it",
-                "sign nothing in it; move it away, find out who did, then resume: it is written again",
-            )
+        if isinstance(found, dict) and {**later, **found, "version": ""} == {**wanted, "version": ""}:
+            return True
+        if isinstance(found, dict) and is_of_earlier_plan(found, wanted):
+            return False
+        raise Refused(
+            f"{path} does not hold what was confirmed: somebody changed it",
+            "sign nothing in it; move it away, find out who did, then resume: it is written again",
+        )
 
     def waiting(self, proposal: dict[str, Any], safe: SafeState) -> Waiting:
         """Owners must sign; the message says how many now and where the file is."""
@@ -183,6 +219,17 @@ def place_here(session: Session, safe: Address, reader: Reader) -> Place:
     return Place(deployment, reader.chain, reader.chain_id, safe, tuple(dict.fromkeys(names)), reader, entry)
 
 
+def is_of_earlier_plan(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether it is the file of another plan of the very same transaction."""
+    return found.get("block") != wanted["block"] and all(found.get(key) == wanted.get(key) for key in ALWAYS_THE_SAME)
+
+
+def supersede(path: Path) -> None:
+    """Give a file of an earlier plan another name: what is signed is read from the present one."""
+    numbers = (path.with_suffix(f".superseded-{number}.json") for number in range(1, MOST_SUPERSEDED))
+    path.rename(next(one for one in numbers if not one.exists()))
+
+
 def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | None:
     """The way back of a contain step from the values recorded before it; None where there is none."""
     here = [one for one in session.events if one.data.get("chain", "") == session.elsewhere]
@@ -204,7 +251,7 @@ def reopening_document(session: Session, step: ContainStep) -> dict[str, Any] | 
 def executed_plans(events: Sequence[Event], step: str) -> list[Event]:
     """The plans of a step that were executed and undo something, oldest first."""
     own = [one for one in events if one.step == step]
-    return [plan for event, plan in with_plans(own) if event.kind is Kind.EXECUTED and plan and plan.data["undo"]]
+    return [plan for _, plan in executions(own) if plan.data["undo"]]
 
 
 def document(session: Session, leg: Leg) -> dict[str, Any]:

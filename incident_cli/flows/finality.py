@@ -11,13 +11,14 @@ from incident_cli.incident.events import Kind
 
 
 def require_final(session: Session, leg: Leg) -> None:
-    """Return once the execution lies as deep as the chain's `finality` says, and is still what the chain has there.
+    """Return once the execution lies as deep as the chain's `finality` says, and is still what the chain has there;
+    without a depth, once it still is.
 
     Raises Waiting while it is not deep enough, NotProven where a reorganisation took it back: the leg is then carried
     on from its delivery, and the same transaction is looked for again.
     """
     executed, depth = leg.executed, session.bound.deployment.chains[session.reader.chain].finality
-    if not depth or executed is None or executed.block is None:
+    if executed is None or executed.block is None:
         return
     block = executed.block
     head = session.reader.read([]).block

@@ -15,7 +15,7 @@ from incident_cli.flows.clock import Clock, stamp
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.multisig.proposing import origin_of
 from incident_cli.flows.session import Session
-from incident_cli.incident.events import Event, Kind
+from incident_cli.incident.events import Event, Kind, every
 from incident_cli.safe.signature_file import SignatureFile, Signed, store
 from incident_cli.safe.signing import Signer, signed_by
 from incident_cli.safe.signing_record import Remembered, recall, remember
@@ -25,6 +25,7 @@ from incident_cli.safe.typed_data import safe_tx_typed_data
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from incident_cli.flows.multisig.standing import Standing
     from incident_cli.safe.service import TransactionService
 
 
@@ -54,19 +55,34 @@ class Outlet:
     home: Path
 
 
-def hand_over(outlet: Outlet, session: Session, leg: Leg, owners: tuple[Address, ...]) -> bool:
+class NotTaken(Exception):
+    """The service did not take it; `may_be_taken_later`: it could not be asked, rather than said no."""
+
+    def __init__(self, message: str, may_be_taken_later: bool) -> None:
+        super().__init__(message)
+        self.may_be_taken_later = may_be_taken_later
+
+
+def hand_over(outlet: Outlet, session: Session, leg: Leg, standing: Standing) -> bool:
     """Sign and post what is not signed and posted yet; whether anything was done.
 
-    Raises Refused where the signer is neither an owner nor a delegate, before it is asked for anything. A service that
-    cannot be reached is said, and tried again the next time.
+    Raises Refused where the signer is neither an owner nor a delegate, before it is asked for anything, and NotTaken
+    where the service did not take it: the file is there all the same.
     """
-    signer = outlet.keys.signer
-    signed = leg.find(Kind.SIGNED)
-    if signer is not None and signed is None:
-        signed = sign(outlet, session, leg, signer, owners)
-    elif leg.find(Kind.PROPOSED) is not None or outlet.service is None:
-        return False
-    return post(outlet, session, leg_of(session, leg.step, leg.name), signed) or signer is not None
+    signer, acted = outlet.keys.signer, False
+    signed = signed_by_key(leg, signer)
+    if signer is not None and signed is None and signer.address not in {one.owner for one in standing.confirmations}:
+        signed = sign(outlet, session, leg, signer, standing.owners)
+        leg, acted = leg_of(session, leg.step, leg.name), True
+    signed = signed or leg.find(Kind.SIGNED)
+    return post(outlet, session, leg, signed, standing) or acted
+
+
+def signed_by_key(leg: Leg, signer: Signer | None) -> Event | None:
+    """The record of this very signer's signature; None where it did not sign yet."""
+    if signer is None:
+        return None
+    return next((one for one in every(leg.events, Kind.SIGNED) if one.data["signers"] == [signer.address]), None)
 
 
 def sign(outlet: Outlet, session: Session, leg: Leg, signer: Signer, owners: tuple[Address, ...]) -> Event:
@@ -113,18 +129,23 @@ def say_differences(outlet: Outlet, session: Session, tx: SafeTx, signer: Signer
         )
 
 
-def post(outlet: Outlet, session: Session, leg: Leg, signed: Event | None) -> bool:
-    """Post the signed transaction; whether it stands there now. Unsigned ones are left to the owners."""
-    if outlet.service is None or signed is None or leg.find(Kind.PROPOSED) is not None:
+def post(outlet: Outlet, session: Session, leg: Leg, signed: Event | None, standing: Standing) -> bool:
+    """Post the signed transaction, or this owner's confirmation of one that is there; whether anything was posted.
+
+    Unsigned ones are left to the owners. Raises NotTaken.
+    """
+    if outlet.service is None or signed is None:
+        return False
+    sender = Address(signed.data["signers"][0])
+    if is_there(leg, standing, sender, bool(signed.data.get("as_owner", True))):
         return False
     intended = leg.find(Kind.PROPOSE_INTENDED)
     look_first = intended is not None  # an intent from before may have arrived; the queue was read just now otherwise
     intended = intended or intend(session, leg)
-    proposal, sender = leg.proposal, Address(signed.data["signers"][0])
     try:
         outlet.service.propose(
-            SafeTx.from_json(proposal["safe_tx"]),
-            proposal["safe_tx_hash"],
+            SafeTx.from_json(leg.proposal["safe_tx"]),
+            leg.proposal["safe_tx_hash"],
             sender,
             hex_bytes(signed.data["signatures"]),
             str(intended.data["origin"]),
@@ -132,11 +153,17 @@ def post(outlet: Outlet, session: Session, leg: Leg, signed: Event | None) -> bo
             look_first=look_first,
         )
     except (Unread, Refused) as problem:
-        session.screen.say(f"not in the service: {problem.message}; the file is there all the same", "bad")
-        return False
+        raise NotTaken(f"not in the service: {problem.message}", isinstance(problem, Unread)) from None
     leg.record(session, Kind.PROPOSED, sender=sender, road="service")
     session.screen.say(f"proposed to {outlet.service.name} by {sender}, and read back", "good")
     return True
+
+
+def is_there(leg: Leg, standing: Standing, sender: Address, as_owner: bool) -> bool:
+    """Whether the service has it from this sender: an owner's confirmation, or a delegate's proposal."""
+    posted = any(one.data["sender"] == sender for one in every(leg.events, Kind.PROPOSED))
+    seen = any(one.owner == sender and one.road == "service" for one in standing.confirmations)
+    return posted or seen or (not as_owner and standing.on_service)
 
 
 def intend(session: Session, leg: Leg) -> Event:

@@ -26,7 +26,7 @@ EXEC = parse_signature(EXEC_TRANSACTION)
 class RehearsedHands:
     """Signs with as many owners as the threshold asks for, then executes."""
 
-    follows = False
+    follows = hurries = False
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -4,6 +4,7 @@ once the chain would take it. Without keys and without a service it is what is w
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,28 +15,24 @@ from incident_cli.evm import Address, checksummed, hex_bytes, keccak, to_hex
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.delivery import FileDelivery, Replaced, place_here, queue_here
 from incident_cli.flows.following import SIGNATURES
-from incident_cli.flows.handing_over import Keys, Outlet, hand_over
+from incident_cli.flows.handing_over import Keys, NotTaken, Outlet, hand_over
 from incident_cli.flows.leg import Leg, leg_of
 from incident_cli.flows.multisig.executing import Road, execute
 from incident_cli.flows.multisig.place import Place
-from incident_cli.flows.multisig.proposing import origin_of
 from incident_cli.flows.multisig.readiness import Readiness, readiness
 from incident_cli.flows.multisig.standing import Standing, Waiter, stand
-from incident_cli.flows.preparing import read_safe
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Kind, every
 from incident_cli.runbook.model import ContainStep
-from incident_cli.safe.hashes import hash_transaction
-from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, read_signature_file, store
-from incident_cli.safe.signing import signed_by
+from incident_cli.safe.signature_file import file_name, read_signature_file
 from incident_cli.safe.transaction import SafeTx
-from incident_cli.safe.typed_data import safe_tx_typed_data
 
 if TYPE_CHECKING:
     from incident_cli.flows.connecting import Services
     from incident_cli.flows.multisig.queueing import Queue
 
 POLL_SECONDS = 5.0  # the hosted service allows five requests a second; one look takes at most three
+PATIENCE_NS, FOR_GOOD_NS = 60 * 10**9, 10**18  # until a service that failed, or refused, is asked again
 STRANGER = checksummed(b"\xde\xad".rjust(20, b"\0"))  # sends nothing: whoever has no broadcaster asks as somebody else
 
 
@@ -50,11 +47,17 @@ class LiveDelivery:
     home: Path
     follows: bool = True
     told: set[str] = field(default_factory=set)
-    words: str = "waiting for the owners"
+    words: dict[str, str] = field(default_factory=dict)
+    untaken: dict[str, int] = field(default_factory=dict)  # safe_tx_hash → when posting it is tried again (ns)
+
+    @property
+    def hurries(self) -> bool:
+        """Whether not even blocks are waited for."""
+        return not self.follows
 
     def pause(self, session: Session) -> None:
-        """A few seconds, while the screen says who is waited for."""
-        with session.screen.working(self.words):
+        """A few seconds, while the screen says who is waited for on each chain."""
+        with session.screen.working("; ".join(self.words.values()) or "waiting for the owners"):
             self.clock.sleep(POLL_SECONDS)
 
     def keep_reopening(self, session: Session, step: ContainStep) -> None:
@@ -92,7 +95,7 @@ class LiveDelivery:
         """The signatures beside the proposal; a file that is not what it says is told of, and counts for nothing."""
         path = self.files.directory / file_name(leg.proposal["safe_tx_hash"])
         try:
-            found = read_signature_file(path).signatures if path.exists() else ()
+            found = read_signature_file(path).signatures if os.path.lexists(path) else ()
         except IncidentError as problem:
             self.once(session, f"{path} is left out: {problem.message}")
             return {}
@@ -100,24 +103,19 @@ class LiveDelivery:
 
     def hand_over(self, session: Session, leg: Leg, standing: Standing) -> bool:
         """Sign and post where that was not done yet."""
-        service = self.services(session.reader.chain)
+        hash_, now = standing.safe_tx_hash, self.clock.monotonic_ns()
+        service = self.services(session.reader.chain) if now >= self.untaken.get(hash_, 0) else None
         outlet = Outlet(self.files.directory, service, self.keys, self.clock, self.home)
-        return hand_over(outlet, session, leg_of(session, leg.step, leg.name), standing.owners)
+        try:
+            return hand_over(outlet, session, leg_of(session, leg.step, leg.name), standing)
+        except NotTaken as problem:
+            self.untaken[hash_] = now + (PATIENCE_NS if problem.may_be_taken_later else FOR_GOOD_NS)
+            self.once(session, f"{problem}; the file is there all the same")
+            return False
 
     def withdraw(self, session: Session, tx: SafeTx) -> str:
-        """As a file; an owner at hand signs it, and puts it into the service where there is one."""
-        where, signer = self.files.withdraw(session, tx), self.keys.signer
-        owners = read_safe(session.reader, tx.safe).owners
-        if signer is None or signer.address not in owners:
-            return where
-        signature = signed_by(signer, safe_tx_typed_data(tx))
-        store(self.files.directory, SignatureFile(tx, (Signed(signer.address, signature),)))
-        service = self.services(session.reader.chain)
-        if service is None:
-            return f"signed by {signer.address}; {where}"
-        origin = origin_of(session.runbook_hash, session.recorder.journal.head)
-        service.propose(tx, hash_transaction(tx).safe_tx_hash, signer.address, signature, origin)
-        return f"signed by {signer.address} and proposed to {service.name}; {where}"
+        """As a file: nobody signs it here unasked."""
+        return self.files.withdraw(session, tx)
 
     def tell(self, session: Session, leg: Leg, standing: Standing) -> None:
         """Every confirmation once, for the record too; what does not count, what rivals it, what cannot be read."""
@@ -204,16 +202,17 @@ class LiveDelivery:
                 "nothing was sent; look at the Safe and its guard, then resume",
             )
         if found.state == "ready":
-            self.words = f"{hash_} is ready: it was simulated with its signatures; anybody may execute it"
+            words = f"{hash_} is ready: it was simulated with its signatures; anybody may execute it"
             hint = f"incident safe execute {hash_} --deployment FILE --keystore FILE"
         else:
             count = f"{len(standing.confirmations)} of {standing.threshold}"
             missing = "; ".join(waiter_words(one, self.clock) for one in standing.waiting)
-            self.words = f"{count} signed {hash_}; missing: {missing}"
+            words = f"{count} signed {hash_}; missing: {missing}"
             hint = f"owners sign {self.files.directory / (hash_ + '.json')}"
         if found.state in ("queued", "unknown"):
-            self.words = f"{self.words}; {found.reason}"
-        return Waiting(self.words, SIGNATURES, hint)
+            words = f"{words}; {found.reason}"
+        self.words[session.reader.chain] = words
+        return Waiting(words, SIGNATURES, hint)
 
 
 def named(session: Session, owner: Address) -> str:

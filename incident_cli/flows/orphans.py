@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from incident_cli.abi import parse_signature
-from incident_cli.errors import Unread, Waiting
+from incident_cli.errors import IncidentError, Refused, Unread, Waiting
 from incident_cli.evm import CallRead, Missing
 from incident_cli.flows.desk import Prompt
 from incident_cli.flows.recorder import LIVE
@@ -85,15 +85,22 @@ def let_out(session: Session) -> list[Event]:
             plans[hash_] = plan
         elif event.kind in (Kind.EXECUTED, Kind.RISK_LEFT):
             plans.pop(str(event.data.get("left", hash_)), None)
+        elif event.kind is Kind.FAILED and event.data.get("revoked") and plan is not None:
+            plans[hash_] = plan
     return list(plans.values())
 
 
 def is_spent(session: Session, chain: str, tx: SafeTx) -> tuple[bool, str]:
-    """Whether the Safe's nonce is past this transaction's; False with the reason where that is not known."""
-    read = CallRead(tx.safe, NONCE_READ)
+    """Whether the Safe's nonce is past this transaction's, as deep as the chain's finality; False with the reason where
+    that is not known."""
+    read, reader = CallRead(tx.safe, NONCE_READ), session.on(chain).reader
+    depth = session.bound.deployment.chains[chain].finality
     try:
-        answer = session.on(chain).reader.read([read]).value(read)
-    except Unread as problem:
+        block = reader.below(depth) if depth else None
+        if isinstance(block, Missing):
+            return False, block.reason
+        answer = reader.read_at([read], block).value(read)
+    except (Unread, Refused) as problem:
         return False, problem.message
     if isinstance(answer, Missing):
         return False, answer.reason
@@ -101,11 +108,15 @@ def is_spent(session: Session, chain: str, tx: SafeTx) -> tuple[bool, str]:
 
 
 def withdraw(session: Session, one: Orphan) -> None:
-    """Prepare the rejection at the same nonce once, and put it where the owners find it."""
+    """Prepare the rejection at the same nonce once, and put it where the owners find it; what hinders that is said."""
     tx = rejection(chain_id=one.tx.chain_id, safe=one.tx.safe, version=one.tx.version, nonce=one.tx.nonce)
     hash_ = hash_transaction(tx).safe_tx_hash
     known = [event for event in session.events if event.kind is Kind.REJECTION]
-    where = session.delivery.withdraw(session.on(one.chain), tx)
+    try:
+        where = session.delivery.withdraw(session.on(one.chain), tx)
+    except IncidentError as problem:
+        session.screen.say(f"its rejection {hash_} could not be written: {problem.message}", "bad")
+        return
     if not any(event.data["rejection"] == hash_ for event in known):
         session.record(Kind.REJECTION, one.step, None, one.safe_tx_hash, rejection=hash_, safe_tx=tx.to_json())
     session.screen.say(f"its rejection {hash_} is prepared: {where}", "warn")

@@ -144,6 +144,7 @@ class Proposal:
             "overrides": [one.to_json() for one in self.overrides],
             "safe": {
                 "address": self.safe.address,
+                "nonce": self.safe.nonce,
                 "threshold": self.safe.threshold,
                 "owners": list(self.safe.owners),
             },

@@ -49,6 +49,7 @@ class SeriesHands:
     calls: list[str] = field(default_factory=list)
     labels: dict[str, list[str]] = field(default_factory=dict)
     follows: bool = False
+    hurries: bool = False
 
     def queue(self, session: Session, safe: Address) -> None:
         """None: nobody else proposes here."""

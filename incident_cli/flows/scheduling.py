@@ -74,6 +74,8 @@ def wait_until_ready(session: Session, reads: Sequence[CallRead], where: str) ->
         left = max(known) - snapshot.block.timestamp if len(known) == len(stamps) else SAMPLE_SECONDS
         if left <= 0 or 0 in known:
             return
+        if session.legs > 1:  # other chains go on meanwhile
+            raise Waiting(f"the {where} on {session.reader.chain} opens in {left} s of chain time", "delay")
         with session.screen.working(f"the {where} opens in {left} s of chain time"):
             session.pace.wait(left)
 

@@ -76,7 +76,7 @@ class Session:
     attempt: int = 0
     overrides: list[Override] = field(default_factory=list)  # what two people overruled for the whole session
     own: Reader | None = None  # of the incident's own chain, where `reader` is that of another chain's leg
-    beside: bool = False  # other legs go on beside this one: none of them waits by itself
+    legs: int = 0  # how many legs its step carries side by side: none of them waits by itself; 0 where this one does
 
     @property
     def elsewhere(self) -> str:

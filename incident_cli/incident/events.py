@@ -200,6 +200,20 @@ def with_plans(events: Sequence[Event]) -> Iterator[tuple[Event, Event | None]]:
         yield event, plans.get(own)
 
 
+def executions(events: Sequence[Event]) -> Iterator[tuple[Event, Event]]:
+    """Every execution with its plan, without those that a reorganisation took back."""
+    found: dict[int, tuple[Event, Event]] = {}
+    latest: dict[int, int] = {}  # plan → its execution
+    for event, plan in with_plans(events):
+        if plan is None:
+            continue
+        if event.kind is Kind.EXECUTED:
+            found[event.seq], latest[plan.seq] = (event, plan), event.seq
+        elif event.kind is Kind.FAILED and event.data.get("revoked"):
+            found.pop(latest.get(plan.seq, 0), None)
+    yield from found.values()
+
+
 def every(events: Sequence[Event], kind: Kind) -> Iterator[Event]:
     """Every event of a kind, in order."""
     return (event for event in events if event.kind is kind)

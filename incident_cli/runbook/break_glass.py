@@ -86,7 +86,7 @@ def restore_lines(glass: BrokenGlass) -> list[str]:
     definition = glass.definition
     if definition.undo is None and definition.lapses is None:
         return []
-    question = "Is the cause mended, so that it may be opened again? No leaves it contained and this incident open."
+    question = "Is the cause mended, so that it may be opened again? No leaves all as it is, and this incident open."
     return [
         "  - id: mended",
         f"    ask: {quoted(question)}",

@@ -263,6 +263,11 @@ def sound(document: Document) -> Deployment:
 
 def chains_exist(deployment: Deployment, document: Document) -> None:
     """Every chain that is named is declared."""
+    ids: dict[int, str] = {}
+    for name, one in deployment.chains.items():
+        if ids.setdefault(one.id, name) != name:
+            words = f"{name} has the id {one.id} of {ids[one.id]}: one Safe would be taken for two"
+            document.wrong(deployment.place, "duplicate-id", words)
     entries: list[TokenEntry | SlotEntry | PinEntry | BroadcasterEntry] = [*deployment.tokens.values()]
     entries += [*deployment.slots.values(), *deployment.pins, *deployment.broadcasters]
     entries += [slot for market in deployment.markets.values() for slot in market.slots.values()]

@@ -45,7 +45,15 @@ def slot_of(dotted: str) -> str:
 
 
 def refuse_stranded(step: ContainStep, slots: Slots, made: Mapping[str, ContainStep]) -> None:
-    """Raises Misused for a call without a Safe on its chain, and for a Safe without a call on its own."""
+    """Raises Misused for a call without a Safe on its chain, for what must not change where the step does not act, and
+    for a Safe without a call on its own chain."""
+    for one in step.contain.must_not_change:
+        chain = slots[slot_of(one.read)].chain
+        if chain not in made:
+            raise Misused(
+                f"step {step.id}: must_not_change reads {one.read} on {chain}, where the step does not act",
+                "it could not be held against the simulation there: prove it in a `verify` step",
+            )
     for call in step.levers:
         chain = slots[slot_of(call.lever)].chain
         if chain not in made:

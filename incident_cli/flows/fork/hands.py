@@ -29,7 +29,7 @@ APPROVE_HASH = parse_signature("approveHash(bytes32 hashToApprove)")
 class ImpersonatedHands:
     """Approves with as many owners as the threshold asks for, then executes."""
 
-    follows = False
+    follows = hurries = False
 
     def __init__(self, fork: Fork) -> None:
         self.fork = fork

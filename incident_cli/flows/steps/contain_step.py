@@ -82,6 +82,8 @@ def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
         chain: partial(contain_on, on_leg(session, chain, len(parts)), part, prepare) for chain, part in parts.items()
     }
     ended = followed(session, step, legs)
+    for chain, part in parts.items() if len(parts) > 1 else ():
+        require_standing(on_leg(session, chain, len(parts)), part, always=True)
     proofs = [one.proof for one in ended.values() if one.proof is not None]
     bound = {name: value for one in ended.values() for name, value in one.data["bound"].items()}
     if not proofs:
@@ -91,14 +93,13 @@ def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
 
 def on_leg(session: Session, chain: str, legs: int) -> Session:
     """The session on one chain of a step that has so many."""
-    here = session.on(chain)
-    return replace(here, beside=True) if legs > 1 else here
+    return replace(session.on(chain), legs=legs)
 
 
 def contain_on(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
     """Contain on the session's chain, unless it shows everything done."""
     legs = [leg_of(session, step, name) for name in (SCHEDULE_LEG, LEG)]
-    if not any(one.is_confirmed for one in legs):
+    if not any(one.is_confirmed and one.is_handed_over for one in legs):
         require_compared(session, step)
         if all(one.satisfied for one in pulls(session, step)):
             session.screen.say(
@@ -117,15 +118,18 @@ def contain_on(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
 
 def place_of(session: Session) -> str:
     """` on CHAIN` where the step acts on several; else ` on chain`."""
-    return f" on {session.reader.chain}" if session.beside else " on chain"
+    return f" on {session.reader.chain}" if session.legs > 1 else " on chain"
 
 
-def require_standing(session: Session, step: ContainStep) -> None:
+def require_standing(session: Session, step: ContainStep, *, always: bool = False) -> None:
     """What the step's executed proposals brought about must still stand at the head, where the step itself says
-    contained or took its time: others may have reversed it since. Raises NotProven, Waiting or Replaced."""
+    contained or took its time (`always`: other chains were waited for): others may have reversed it since.
+
+    Raises NotProven, Waiting or Replaced.
+    """
     legs = [leg_of(session, step, name) for name in (SCHEDULE_LEG, LEG)]
     done = [one for one in legs if one.executed and one.plan.data.get("levers")]
-    if step.marks != "contained" and len([one for one in legs if one.executed]) < 2:
+    if not always and step.marks != "contained" and len([one for one in legs if one.executed]) < 2:
         return
     try:
         prove(session, [Expectation.from_json(one) for leg in done for one in leg.proposal["expect"]])
@@ -225,7 +229,7 @@ def draft(
     phrase = phrase_of(session, step, wanted)
     return Draft(
         proposal,
-        title=" and ".join(one.label for one in proposal.calls) + (place_of(session) if session.beside else ""),
+        title=" and ".join(one.label for one in proposal.calls) + (place_of(session) if session.legs > 1 else ""),
         phrase=" ".join((phrase, *(ending_of(value) for value in bound.values()))),
         displaces=chosen.displaces,
         dropped=tuple(f"{one.pull.label}: already satisfied" for one in planned if one.satisfied),

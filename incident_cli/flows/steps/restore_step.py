@@ -17,6 +17,7 @@ from incident_cli.evm import Address, Missing, keccak
 from incident_cli.expression import Expression, Unknown
 from incident_cli.expression_syntax import LASTING
 from incident_cli.flows.carry_out import Draft, carry_out
+from incident_cli.flows.desk import Prompt
 from incident_cli.flows.leg import leg_of
 from incident_cli.flows.preparing import Preparer, prepare
 from incident_cli.flows.proposal import PlannedCall, Wanted, call_from_json, prove, show
@@ -30,10 +31,10 @@ from incident_cli.flows.scheduling import (
     scheduled_states,
     wait_until_ready,
 )
-from incident_cli.flows.session import Session
+from incident_cli.flows.session import Session, SkipStep
 from incident_cli.flows.steps.ended import Ended
 from incident_cli.incident.conditions import SHORTEST_GAP_SECONDS
-from incident_cli.incident.events import Event, Kind, Outcome, with_plans
+from incident_cli.incident.events import Event, Kind, Outcome, executions
 from incident_cli.levers.delay import DONE, SCHEDULED, Delay, operation_id, operation_states
 from incident_cli.levers.expectation import Expectation
 from incident_cli.protocols.slot import BoundSlot
@@ -42,6 +43,11 @@ from incident_cli.units import DURATION, format_duration, parse_duration
 
 BLOCK_SECONDS = 12
 MOST_SAMPLES = 500
+BY_HAND = "by-hand"
+NOT_PUT_BACK = (
+    ("stop", "leave the incident here; it can be resumed"),
+    (BY_HAND, "leave this step: whoever may puts it back by hand"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,19 @@ def perform(session: Session, step: Step, present: Sequence[Event], prepare: Pre
         words = "this incident brought nothing about that it could put back: what stands stays as it is"
         session.screen.say(f"{words}; whoever did it undoes it", "warn")
         return Ended(Outcome.NOT_NEEDED)
+    try:
+        return restored(session, step, present, contained, prepare)
+    except Refused as problem:
+        prompt = Prompt(step.id, "choice", f"It is not put back: {problem.message}. What now?", choices=NOT_PUT_BACK)
+        if session.ask(step, prompt) == BY_HAND:
+            raise SkipStep(problem.message) from None
+        raise
+
+
+def restored(
+    session: Session, step: RestoreStep, present: Sequence[Event], contained: Sequence[Event], prepare: Preparer
+) -> Ended:
+    """Put back what these containments set; raises Refused where that is not safe, and what waits or fails."""
     refuse_stale(session, step)
     way = Way(step, undo_records(contained), salt_of(contained), prepare)
     session.pace.recovered()
@@ -83,20 +102,21 @@ def containments(session: Session, step: RestoreStep) -> list[Event]:
     A step may be gone through twice; what its first attempt did on chain still stands after the second found
     nothing left to do.
     """
-    found: list[Event] = []
-    for event, plan in with_plans(session.events):
-        if event.step == step.id and event.kind is Kind.STEP_ENDED and event.data["outcome"] == Outcome.DONE:
-            found = []
-        is_own = event.step == step.restore and event.data.get("chain", "") == session.elsewhere
-        if is_own and event.kind is Kind.EXECUTED and plan is not None and plan.data["undo"]:
-            found.append(plan)
-    return found
+    own = [one for one in session.events if one.data.get("chain", "") == session.elsewhere]
+    undone = max((one.seq for one in session.events if is_end(one, step)), default=0)
+    since = [(event, plan) for event, plan in executions(own) if event.step == step.restore and event.seq > undone]
+    return [plan for _, plan in since if plan.data["undo"]]
+
+
+def is_end(event: Event, step: RestoreStep) -> bool:
+    """Whether the restore step was done then."""
+    return event.step == step.id and event.kind is Kind.STEP_ENDED and event.data["outcome"] == Outcome.DONE
 
 
 def refuse_stale(session: Session, step: RestoreStep) -> None:
     """Raises Refused where what stood just before the execution was not what the plan recorded: it is not put back."""
-    executed = [one for one in session.events if one.step == step.restore and one.kind is Kind.EXECUTED]
-    here = [one for one in executed if one.data.get("chain", "") == session.elsewhere]
+    own = [one for one in session.events if one.data.get("chain", "") == session.elsewhere]
+    here = [event for event, _ in executions(own) if event.step == step.restore]
     stale = [words for event in here for words in event.data.get("stale", ())]
     if stale:
         raise Refused(
