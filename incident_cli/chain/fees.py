@@ -26,6 +26,10 @@ KEPT = (64, 63)  # EIP-150: a call passes on at most 63/64 of what is left
 PER_TRANSACTION = 2**24  # EIP-7825: no transaction has more gas
 
 
+class Unpayable(Refused):
+    """The sender has not the money for it; another account may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fees:
     """Wei per gas: the most that is paid in all, and the tip in it."""
@@ -99,8 +103,8 @@ def quote(
 
     `used` is the gas that a simulation with plenty of it used: an estimate alone may find the least with which a call
     inside is starved and swallowed. `cap` is the most wei per gas; `replacing` is an earlier transaction of this nonce
-    that is to be outbid. Raises Refused where it would revert, is over the cap, or cannot be paid; Unread where the
-    node cannot be asked, is on another chain, or has no base fee.
+    that is to be outbid. Raises Refused where it would revert, or is over the cap, Unpayable (a Refused) where
+    the sender cannot pay; Unread where the node cannot be asked, is on another chain, or has no base fee.
     """
     asked = requests(sender, to, data, value)
     answers = dict(zip(asked, answered(endpoint, list(asked.values())), strict=True))
@@ -257,12 +261,12 @@ def sender_of(
 
 
 def refuse_unpaid(outgoing: Outgoing, sender: Sender) -> None:
-    """Raises Refused where the balance does not pay for the most it can cost."""
+    """Raises Unpayable where the balance does not pay for the most it can cost."""
     short = cost(outgoing) - sender.balance
     if short <= 0:
         return
     affordable = max(sender.balance - outgoing.value, 0) // outgoing.gas
-    raise Refused(
+    raise Unpayable(
         f"{sender.address} holds {ether(sender.balance)}, and this can cost {ether(cost(outgoing))}"
         f" ({outgoing.gas} gas at {shown(outgoing.max_fee)})",
         f"Send it {ether(short)}, use another account, or set the cap to {affordable} wei per gas, which it can pay.",
