@@ -14,9 +14,8 @@ import pytest
 from eth_keyfile import keyfile
 from typer.main import get_command
 
-from incident_cli.cli import keys
+from incident_cli.cli import keys, main
 from incident_cli.cli.keys import CAP_BYTES, read_passphrase, signer_of
-from incident_cli.cli.main import program
 from incident_cli.cli.terminal import Printer
 from incident_cli.drills.accounts import account
 from incident_cli.errors import Misused, NeedsTerminal, Refused, Unread
@@ -255,7 +254,7 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 def test_no_command_takes_a_secret() -> None:
-    every = list(commands(get_command(program(None))))
+    every = list(commands(get_command(main.program(None))))
     assert len(every) > 10
     for words, command in every:
         for one in command.params:
