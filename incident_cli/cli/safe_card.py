@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli.safe_hash import File, Json, stdin_bytes
-from incident_cli.cli.safe_sign import Displaces, displaced
+from incident_cli.cli.safe_sign import Displaces, Weaken, displaced
 
 if TYPE_CHECKING:
     from incident_cli.cli.terminal import Printer
@@ -37,6 +37,7 @@ def card(
     deployment: Deployment = None,
     form: Form = CardFormat.TEXT,
     displaces: Displaces = None,
+    weaken: Weaken = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -47,7 +48,7 @@ def card(
     from incident_cli.report.signing_card import address
 
     loaded, aids = load_transaction(file, stdin_bytes()), aids_of(deployment, (), (), None, None)
-    made = made_card(loaded, aids, displaces)
+    made = made_card(loaded, aids, displaces, weaken)
     content = written(made, form)
     if out is not None:
         save(out, content)
@@ -59,18 +60,19 @@ def card(
         tell(Printer(), made, content, form, out)
 
 
-def made_card(loaded: Loaded, aids: Aids, displaces: list[str] | None) -> SigningCard:
-    """The card; raises Refused or Unread where a deployment was named and forbids it or cannot be read."""
+def made_card(loaded: Loaded, aids: Aids, displaces: list[str] | None, weaken: bool = False) -> SigningCard:
+    """The card; raises Refused for what may not be signed, Unread where a deployment was named and cannot be read."""
     from incident_cli.cli.settings import variable
     from incident_cli.flows.multisig.carding import card_of
-    from incident_cli.flows.multisig.examining import examine
-    from incident_cli.flows.multisig.inspecting import inspect_transaction
+    from incident_cli.flows.multisig.examining import examine, inspected, require_safe
     from incident_cli.flows.multisig.trying import tried
 
     rivals = displaced(loaded.tx, displaces)
     if aids.deployment is None:
-        return card_of(loaded, inspect_transaction(loaded, aids, variable), rivals)
-    place, found, view = examine(loaded, aids, variable)
+        found = inspected(loaded, aids, variable)
+        require_safe(found)  # a card is an invitation to sign: there is none of what inspect refuses
+        return card_of(loaded, found, rivals)
+    place, found, view = examine(loaded, aids, variable, weaken=weaken)
     return card_of(loaded, found, rivals, place.chain, tried(loaded, place, view))
 
 

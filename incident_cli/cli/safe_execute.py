@@ -10,7 +10,7 @@ import typer
 from incident_cli.cli import settings
 from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, signer_of
 from incident_cli.cli.safe_desk import INDENT, Deployment, Json, Target, counter_at, matter_at
-from incident_cli.cli.safe_sign import desk_of
+from incident_cli.cli.safe_sign import Weaken, desk_of
 from incident_cli.cli.terminal import Desk, Printer, print_json, require_terminal
 from incident_cli.errors import Misused, NotProven, Waiting
 
@@ -46,6 +46,7 @@ def execute(
     depth: Depth = 0,
     private: Private = None,
     fee_cap: Cap = None,
+    weaken: Weaken = False,
     keystore: Keystore = None,
     external: External = None,
     account: Account = None,
@@ -60,7 +61,7 @@ def execute(
     desk, counter = Desk(), counter_at(deployment)
     watch = follow(counter, matter_at(counter, target), signatures or [])
     sender = require_signer(signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd))
-    done = carried(desk, counter, watch, sender, road_of(depth, private, fee_cap))
+    done = carried(desk, counter, watch, sender, road_of(depth, private, fee_cap), weaken)
     show(desk.printer, done)
     print_json({"schema": "incident.safe-execute/v1", **done.to_json()}) if as_json else None
     raise typer.Exit(0 if done.is_proven else NotProven.exit_code)
@@ -132,15 +133,15 @@ def approved(desk: Desk, matter: Matter, signer: Signer, road: Road) -> Approved
     return done
 
 
-def examine_first(printer: Printer, matter: Matter, counter: Counter) -> None:
+def examine_first(printer: Printer, matter: Matter, counter: Counter, weaken: bool) -> None:
     """What is dangerous is not sent, whoever signed it; raises Refused. Warnings are shown."""
     from incident_cli.flows.multisig.examining import examine
 
-    for one in examine(matter.loaded, counter.aids, counter.environment)[1].findings:
+    for one in examine(matter.loaded, counter.aids, counter.environment, weaken=weaken)[1].findings:
         printer.line(f"look twice: {one.message} ({one.code})", "yellow", hanging=INDENT)
 
 
-def carried(desk: Desk, counter: Counter, watch: Watch, sender: Signer, road: Road) -> Carried:
+def carried(desk: Desk, counter: Counter, watch: Watch, sender: Signer, road: Road, weaken: bool = False) -> Carried:
     """Shown, typed and sent; or found where it was executed already."""
     from incident_cli.chain.fees import ether
     from incident_cli.cli.safe_follow import show as show_status
@@ -155,7 +156,7 @@ def carried(desk: Desk, counter: Counter, watch: Watch, sender: Signer, road: Ro
     show_status(printer, found, clock.now(), None)
     if found.state in ("executed", "failed"):
         return carried_before(watch.matter, found.standing, road.depth)
-    examine_first(printer, watch.matter, counter)
+    examine_first(printer, watch.matter, counter, weaken)
     weighed = weigh(watch, found.standing, hands)
     warning = broadcaster_warning(watch.matter.place, sender.address)
     if warning:

@@ -72,9 +72,7 @@ def show_merged(printer: Printer, found: MergeResult) -> None:
     for one in document["signatures"]:
         mark = {True: "counts", False: f"DOES NOT COUNT: {one['reason']}", None: "not held against the chain"}
         printer.line(f"  {one['owner']}  {one['kind']}: {mark[one['counts']]}", hanging=4)
-    for aside in found.set_aside:
-        words = f"a further {aside.kind} signature of {aside.owner} is set aside: one owner counts once"
-        printer.line(f"  {words}", "yellow", hanging=4)
+    show_others(printer, found)
     if found.standing is None:
         printer.line(f"{len(found.file.signatures)} signatures. How many are needed was not read: name --deployment")
     elif found.readiness is not None:
@@ -85,6 +83,19 @@ def show_merged(printer: Printer, found: MergeResult) -> None:
     printer.line(f"written: {found.path}", hanging=9)
     if found.readiness is not None and found.readiness.state == "ready":
         printer.command("anybody's transaction", f"safe export {found.path} --format calldata --out -")
+
+
+def show_others(printer: Printer, found: MergeResult) -> None:
+    """What is not counted on: further claims, what was set aside, and the signatures of those who go."""
+    from incident_cli.safe.leaving import GONE
+
+    for one in found.file.claims:
+        printer.line(f"  {one.owner}  {one.kind}: a further claim, kept apart; nothing proves it", "yellow", hanging=4)
+    for one in found.set_aside:
+        words = f"a further {one.kind} signature of {one.owner} is set aside: one owner counts once"
+        printer.line(f"  {words}", "yellow", hanging=4)
+    for one in found.excluded:
+        printer.line(f"  {one.owner}  {one.kind}: LEFT OUT: {GONE}", "bold red", hanging=4)
 
 
 def export(file: File, *, form: Form, out: Out, deployment: On = None, as_json: Json = False) -> None:
@@ -139,9 +150,10 @@ def import_(
 
 def show_imported(printer: Printer, found: Imported, kept: Kept) -> None:
     """What it does, what is worth a second look, where it is."""
+    from incident_cli.cli.safe_inspect import show_call
+
     for one in found.examined.calls:
-        printer.line(f"call {one.made.number}: {one.plain}", hanging=2)
-        printer.line(f"  to {found.examined.names.beside(one.made.call.to)}", hanging=4)
+        show_call(printer, one, found.examined.outermost, found.examined)
     for finding in found.examined.findings:
         printer.line(f"{finding.severity} {finding.code}: {finding.message}", "yellow", hanging=2)
     for words in found.says:

@@ -27,6 +27,9 @@ Displaces = Annotated[
     list[str] | None,
     typer.Option("--displaces", metavar="FILE", help="A transaction at the same nonce, to show; repeatable."),
 ]
+Weaken = Annotated[
+    bool, typer.Option("--weaken", help="Allow a rotation after which fewer keys act for the Safe; asked once more.")
+]
 Deployment = Annotated[Path, typer.Option("--deployment", metavar="FILE", help="The deployment that names the Safe.")]
 
 
@@ -40,6 +43,7 @@ def sign(
     ledger: LedgerPath = None,
     passphrase_fd: PassphraseFd = None,
     displaces: Displaces = None,
+    weaken: Weaken = False,
     out: Out = Path(),
     as_json: Json = False,
 ) -> None:
@@ -54,7 +58,7 @@ def sign(
     rivals = displaced(loaded.tx, displaces)
     require_terminal("the last characters of the safeTxHash are typed", "sign in a terminal", "Nothing was signed.")
     chosen = require_signer(signer_of(printer, keystore, signer, account, ledger, passphrase_fd))
-    found = signed(SigningOrder(loaded, aids, chosen, out, rivals), desk_of(printer))
+    found = signed(SigningOrder(loaded, aids, chosen, out, rivals, weaken), desk_of(printer))
     print_json(found.to_json()) if as_json else tell(printer, found)
 
 

@@ -6,10 +6,14 @@ to print. Addresses and hashes are whole, everywhere.
 The QR code holds `safe:<chain id>:<Safe>?safeTxHash=<hash>&nonce=<nonce>`: enough for a phone to find the transaction,
 and no proof of anything. Whoever can change a card can change its code, so the card says that hashes are compared by
 eye with what the signing device shows.
+
+What was looked at here and what the file merely says never stand in one section: the file's words are quoted line by
+line, names of parameters stand in quotation marks, and no run of spaces can move a word into the column of labels.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,21 +22,25 @@ from incident_cli.text import plain
 
 WIDTH = 72
 LABEL = 12
-VALUE_LIMIT = 4_000
+SENTENCE_LIMIT = 4_000
+VALUE_LIMIT = 400_000  # what runs is never cut: more than the longest calldata takes in hex or decoded
+CLAIM_LIMIT = 600
+QUOTE = "> "
+SPACES = re.compile(" {2,}")
+TITLE = "Safe transaction to sign"
+UNCHECKED = "Safe transaction, held against no chain"
 QR_CORRECTION = "m"  # 15 % of the code may be damaged: paper is
 BY_EYE = "Compare every digit by eye with what your device shows. A QR code proves nothing."
 
 
 @dataclass(frozen=True, slots=True)
 class CardCall:
-    """One call: what runs is `to`, `function`, `args` and `value` (wei). `means` is what this program knows of it,
-    `says` the sentence of whoever wrote the file."""
+    """One call: what runs is `to`, `function`, `args` and `value` (wei). `means` is what this program knows of it."""
 
     to: str
     function: str
     args: Mapping[str, str] = field(default_factory=dict)
     value: int = 0
-    says: str = ""
     name: str = ""
     means: str = ""
 
@@ -72,7 +80,8 @@ class SigningCard:
     """The values of a card. None means that nobody looked, which the card says; empty means that there is nothing.
 
     `chain` is its name in the deployment, empty without one; `nonce_on_chain`, `threshold` are read from the chain;
-    `displaces` are the transactions at the same nonce.
+    `displaces` are the transactions at the same nonce; `extras` are the fields of gas and refund that are not zero.
+    `claims` are words of the file and what they are about: nobody here checked them.
     """
 
     chain_id: int
@@ -88,22 +97,20 @@ class SigningCard:
     threshold: int | None = None
     owners: Sequence[str] = ()
     displaces: Sequence[Rival] | None = None
-    reopening: str = ""
-    overrides: Sequence[str] = ()
     warnings: Sequence[str] = ()
-    incident: str = ""
-    runbook: str = ""
-    market: str = ""
-    because: str = ""
+    extras: Mapping[str, str] = field(default_factory=dict)
+    claims: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a card: a label (empty: a sentence) and its value; `exact` values are compared digit by digit."""
+    """One line of a card: a label (empty: a sentence) and its value; `exact` values are compared digit by digit,
+    `quoted` ones are the file's own words."""
 
     label: str
     value: str
     exact: bool = False
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,58 +125,84 @@ class Section:
 def sections(card: SigningCard) -> tuple[Section, ...]:
     """The whole card in the order in which it is read; every text sanitised."""
     found = [
-        Section("What it does", tuple(doing(card))),
-        Section("Where", tuple(place(card))),
+        Section("What it does", tuple(doing(card)), warns=bool(card.extras)),
+        Section("Where", tuple(place(card)), warns=not is_checked(card)),
         Section("What it displaces", tuple(displaced(card)), warns=bool(card.displaces)),
-        Section("Afterwards", (said("Earliest reopening: " + (card.reopening or "not stated in this file.")),)),
         Section("Simulation", tuple(simulated(card.simulation)), warns=card.simulation.state != "passed"),
-        Section("Overruled by two people", tuple(said(one) for one in card.overrides), warns=True),
         Section("Look twice", tuple(said(one) for one in card.warnings), warns=True),
         Section("Hashes", tuple(hashes(card.hashes))),
+        Section("The file says (not checked here)", tuple(quoted(*one) for one in card.claims)),
         Section("Verify it yourself", tuple(verifying(card))),
     ]
     return tuple(one for one in found if one.lines)
 
 
+def is_checked(card: SigningCard) -> bool:
+    """Whether anything of it was held against a chain."""
+    return card.nonce_on_chain is not None
+
+
+def title(card: SigningCard) -> str:
+    """The heading of the card."""
+    return TITLE if is_checked(card) else UNCHECKED
+
+
+def tight(text: object, limit: int) -> str:
+    """One line without runs of spaces, which could bring words under the labels of another row."""
+    return SPACES.sub(lambda found: f"<{len(found[0])} spaces>", plain(text, limit))
+
+
 def said(text: object) -> Line:
     """A sentence."""
-    return Line("", plain(text, VALUE_LIMIT))
+    return Line("", tight(text, SENTENCE_LIMIT))
 
 
 def exact(label: str, value: object) -> Line:
     """A value that is compared digit by digit."""
-    return Line(label, plain(value, VALUE_LIMIT), exact=True)
+    return Line(label, tight(value, VALUE_LIMIT), exact=True)
+
+
+def quoted(about: str, words: object) -> Line:
+    """What the file says about something: one line."""
+    return Line("", f"{about}: {tight(words, CLAIM_LIMIT)}", quoted=True)
 
 
 def doing(card: SigningCard) -> Iterator[Line]:
-    """Every call in words."""
-    told = {"incident": card.incident, "runbook": card.runbook, "market": card.market, "because": card.because}
-    yield from (Line(label, plain(value, 400)) for label, value in told.items() if value)
+    """Every call in words, and the fields that move money beside them."""
     count = len(card.calls)
     if card.batch:
         yield said(f"{count} calls in one batch, through MultiSendCallOnly: all of them, or none.")
     if not card.calls:
         yield said(f"Nothing: the empty call to the Safe itself, which uses up nonce {card.nonce}.")
     for number, call in enumerate(card.calls, 1):
-        yield from told_call(f"call {number}" if count > 1 else "call", call)
+        yield from told_call(number, count, call)
+    yield from (exact(name, value) for name, value in card.extras.items())
 
 
-def told_call(label: str, call: CardCall) -> Iterator[Line]:
-    """One call: what runs, then what its author says of it."""
-    yield Line(label, plain(call.function, VALUE_LIMIT), exact=True)
+def told_call(number: int, count: int, call: CardCall) -> Iterator[Line]:
+    """One call: what runs, and what is known of it here."""
+    yield exact(f"call {number}" if count > 1 else "call", call.function)
     yield exact("to", f"{call.to} ({call.name})" if call.name else call.to)
     for name, value in call.args.items():
-        yield exact(plain(name, 60), value)
+        yield exact(argument_label(number, name), value)
     if call.value:
         yield exact("sends", f"{call.value} wei")
     if call.means:
-        yield Line("in words", plain(call.means, 1_000))
-    if call.says and call.says != call.means:
-        yield Line("author says", plain(call.says, 1_000))
+        yield Line("in words", tight(call.means, 1_000))
+
+
+def argument_label(number: int, name: str) -> str:
+    """A parameter's name as nothing else on a card is written: its author chose it."""
+    return f'{number} "{tight(name, 60).replace(chr(34), chr(39))}"'
 
 
 def place(card: SigningCard) -> Iterator[Line]:
     """Chain, Safe and nonce."""
+    if not is_checked(card):
+        yield said(
+            "NOTHING here was held against a chain: not the Safe, its owners and nonce, nor the code that is called."
+            " Sign by a card that was made with --deployment."
+        )
     yield exact("chain", f"{card.chain}, chain id {card.chain_id}" if card.chain else f"chain id {card.chain_id}")
     yield exact("Safe", card.safe)
     yield exact("version", card.version)
@@ -200,19 +233,19 @@ def displaced(card: SigningCard) -> Iterator[Line]:
         yield said(f"Only one transaction at nonce {card.nonce} can execute. If this one does, these never can:")
     for rival in card.displaces or ():
         yield exact("displaced", rival.safe_tx_hash)
-        yield Line("which does", plain(rival.does, 1_000))
+        yield Line("which does", tight(rival.does, 1_000))
 
 
 def simulated(found: CardSimulation) -> Iterator[Line]:
     """What is known of the effect: evidence, not proof."""
     words = {"passed": "Passed", "failed": "FAILED", "not-simulated": "NOT SIMULATED"}
     state = words.get(found.state, plain(found.state, 40))
-    by = f", by {plain(found.method, 100)}" if found.method and found.state != "not-simulated" else ""
-    why = f": {plain(found.reason, 600)}" if found.reason else ""
+    by = f", by {tight(found.method, 100)}" if found.method and found.state != "not-simulated" else ""
+    why = f": {tight(found.reason, 600)}" if found.reason else ""
     yield said(f"{state}{by}{why}.")
     if found.not_exercised:
-        yield Line("not tried", plain(", ".join(found.not_exercised), 600))
-    yield from (Line("as if", plain(one, 300)) for one in found.overridden)
+        yield Line("not tried", tight(", ".join(found.not_exercised), 600))
+    yield from (Line("as if", tight(one, 300)) for one in found.overridden)
 
 
 def hashes(found: CardHashes) -> Iterator[Line]:
@@ -240,7 +273,7 @@ def verifying(card: SigningCard) -> Iterator[Line]:
 
 def text(card: SigningCard) -> str:
     """The card as lines of at most 72 columns; only spaces and words, so that it survives a chat."""
-    lines = ["SAFE TRANSACTION TO SIGN"]
+    lines = [title(card).upper()]
     for section in sections(card):
         mark = "! " if section.warns else ""
         lines += ["", f"{mark}{section.title.upper()}"]
@@ -252,7 +285,11 @@ def text(card: SigningCard) -> str:
 def written(line: Line) -> list[str]:
     """One line, its value beside its label or, where it is too long for that, below it."""
     if not line.label:
-        return textwrap.wrap(line.value, WIDTH, break_on_hyphens=False) or [""]
+        first, then = (QUOTE, QUOTE) if line.quoted else ("", "  ")
+        sentence = textwrap.wrap(
+            line.value, WIDTH, initial_indent=first, subsequent_indent=then, break_on_hyphens=False
+        )
+        return sentence or [""]
     beside = f"{line.label:<{LABEL}} {line.value}"
     if len(beside) <= WIDTH:
         return [beside]

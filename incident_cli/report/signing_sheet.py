@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from html import escape
 
-from incident_cli.report.signing_card import QR_CORRECTION, Line, Section, SigningCard, address, sections
+from incident_cli.report.signing_card import QR_CORRECTION, QUOTE, Line, Section, SigningCard, address, sections
+from incident_cli.report.signing_card import title as heading
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # most lines that one sheet holds, and the points they are printed in, measured in Chromium; what is longer than that
@@ -43,14 +44,14 @@ section{break-inside:avoid}figure{margin-top:.6em;break-inside:avoid}figure svg{
 def sheet(card: SigningCard) -> str:
     """The whole page, UTF-8 text."""
     found = sections(card)
-    title = f"Sign: Safe {escape(card.safe)}, nonce {card.nonce}"
+    title = f"{escape(heading(card))}: Safe {escape(card.safe)}, nonce {card.nonce}"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">\n'
         f"<title>{title}</title>\n<style>{STYLE.replace('PRINT', str(print_size(found)))}</style></head>\n<body>\n"
-        "<h1>Safe transaction to sign</h1>\n"
+        f"<h1>{escape(heading(card))}</h1>\n"
         f"{''.join(written(one) for one in found)}"
         f"<figure>{code(card)}<figcaption><strong>This code proves nothing.</strong> It only names the transaction:"
         f" <code>{escape(address(card))}</code></figcaption></figure>\n</body></html>\n"
@@ -71,10 +72,15 @@ def written(section: Section) -> str:
         if bool(line.label) != is_list:
             parts.append("<dl>" if line.label else "</dl>")
             is_list = bool(line.label)
-        parts.append(term(line) if line.label else f"<p>{escape(line.value)}</p>")
+        parts.append(term(line) if line.label else sentence(line))
     closing = "</dl>" if is_list else ""
     warns = ' class="warns"' if section.warns else ""
     return f"<section{warns}><h2>{escape(section.title)}</h2>{''.join(parts)}{closing}</section>\n"
+
+
+def sentence(line: Line) -> str:
+    """A paragraph; the file's own words are marked as in the text."""
+    return f"<p>{escape(QUOTE if line.quoted else '')}{escape(line.value)}</p>"
 
 
 def term(line: Line) -> str:

@@ -15,13 +15,14 @@ from incident_cli.abi import Parameter, Signature, decode_call, encode_call
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, hex_bytes, keccak, parse_address, to_hex
 from incident_cli.safe.batch import InnerCall
-from incident_cli.safe.builder_values import shown_value, value_of
+from incident_cli.safe.builder_values import canonical_type, shown_value, value_of
 from incident_cli.safe.transaction import CALL, DATA_LIMIT, DECIMAL
 from incident_cli.text import plain
 
 VERSION = "1.0"
 BUILDER_VERSION = "1.18.3"
 MOST_CALLS = 200
+MOST_NAME = 200
 PLACEHOLDERS = ("fallback", "receive")  # the method others write where there is none
 HINT = "Export it from the Transaction Builder again, or ask for the file of the Safe transaction."
 
@@ -174,7 +175,8 @@ def call_of(number: int, entry: object) -> InnerCall:
     where = f"transaction {number}"
     if not isinstance(entry, Mapping):
         raise Misused(f"{where} is no object", HINT)
-    if entry.get("operation") not in (None, 0, "0"):
+    operation = entry.get("operation")
+    if operation is not None and (type(operation) is not int or operation != CALL):
         raise Refused(f"{where} asks for operation {plain(entry['operation'], 20)}", "Only calls are taken.")
     value = entry.get("value", "0")
     if not isinstance(value, str) or not DECIMAL.fullmatch(value) or int(value) >= 2**256:
@@ -229,15 +231,24 @@ def name_of(text: object) -> str:
 
 
 def parameter_of(record: object, depth: int) -> Parameter:
-    """A parameter of JSON ABI form; raises ValueError."""
+    """A parameter of JSON ABI form, its type in the one form that a selector is taken from (`uint` is `uint256`).
+
+    Raises ValueError for any type that the ABI does not know, and for `fixed` and `function`, whose values no wallet
+    writes in one way.
+    """
     if not isinstance(record, Mapping) or not isinstance(record.get("type"), str) or depth > 8:
         raise ValueError("an input needs a name and a type")
-    kind, name = str(record["type"]), str(record.get("name", ""))
+    kind, name = str(record["type"]), record.get("name", "")
+    if not isinstance(name, str) or len(name) > MOST_NAME or len(kind) > MOST_NAME:
+        raise ValueError("an input's name and type are short texts")
     if not kind.startswith("tuple"):
-        return Parameter(kind, name)
-    parts = tuple(parameter_of(one, depth + 1) for one in record.get("components") or ())
+        return Parameter(canonical_type(kind), name)
+    components = record.get("components", [])
+    if not isinstance(components, list):
+        raise ValueError("the components of a tuple are a list")
+    parts = tuple(parameter_of(one, depth + 1) for one in components)
     inner = ",".join(one.type for one in parts)
-    return Parameter(f"({inner}){kind.removeprefix('tuple')}", name, parts)
+    return Parameter(canonical_type(f"({inner}){kind.removeprefix('tuple')}"), name, parts)
 
 
 def address_of(field: str, text: object) -> Address:

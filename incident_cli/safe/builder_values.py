@@ -107,6 +107,20 @@ def whole(text: str) -> int:
     return int(text, 16) if text.startswith("0x") else int(text)
 
 
+def canonical_type(kind: str) -> str:
+    """The canonical form of one ABI type: `uint` and `int` are 256 bits wide, in tuples and arrays too.
+
+    Raises ValueError where it is no type of the ABI (`byte`, `uint07`), or of `fixed` and `function`.
+    """
+    try:
+        (found,) = parse_signature(f"f({kind})").inputs
+    except ValueError:  # also where there are two, or none
+        raise ValueError(f"the type {plain(kind, 60)!r} is not known") from None
+    if found.name or " " in kind or "function" in found.type:
+        raise ValueError(f"the type {plain(kind, 60)!r} is not known")
+    return found.type
+
+
 def parts_of(kind: str) -> list[str]:
     """The types of a tuple's parts: `(uint256,(bool,bool)[])` gives two; raises ValueError."""
     return parse_signature(f"f{kind}").input_types

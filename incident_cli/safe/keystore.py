@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from incident_cli.curve import address_of, sign
+from incident_cli.curve import address_of, is_below_order, sign
 from incident_cli.errors import IncidentError, Misused, Refused
 from incident_cli.evm import Address, checksummed, keccak
 from incident_cli.outgoing import Outgoing
@@ -31,6 +32,8 @@ CAP_BYTES = 65_536
 MOST_MEMORY = 2**30  # bytes that scrypt may take: four times what geth and eth_account write
 MOST_WORK = 2**25  # n · r · p: sixteen times what they write, some 20 s
 MOST_ROUNDS = 10_000_000  # of pbkdf2
+LEAST_WORK = 4_096 * 8 * 6  # n · r · p of geth's light form: what takes less is warned of
+LEAST_ROUNDS = 100_000  # of pbkdf2: under half of what geth writes
 ATTEMPTS = 3
 HINT = "A keystore is the encrypted JSON file (version 3) that geth, eth_account or a wallet's export writes."
 
@@ -52,7 +55,7 @@ class KeystoreSigner:
     def __init__(self, path: Path, passphrases: Passphrases) -> None:
         self.path = path
         self._sealed = read_keystore(path)
-        self.warning = warning_about(path)
+        self.warning = "; ".join(filter(None, (warning_about(path), weakness_of(self._sealed))))
         self._passphrases = passphrases
         self._address = named_address(path, self._sealed)
         self._key = bytearray()
@@ -118,6 +121,9 @@ class KeystoreSigner:
 
     def _keep(self, key: bytearray) -> None:
         """Hold the key, once it is the key of the address that the file names."""
+        if not is_below_order(bytes(key)):
+            wipe(key)
+            raise Misused(f"{plain(self.path)} holds no key: its number is not one of the curve", HINT)
         found = address_of(bytes(key))
         if self._address not in (None, found):
             wipe(key)
@@ -166,6 +172,20 @@ def warning_about(path: Path) -> str:
     return f"others on this machine may read or write {plain(path)}: take it from them with chmod 600"
 
 
+def weakness_of(sealed: Mapping[str, Json]) -> str:
+    """That a stolen file's passphrase is guessed too quickly, or nothing; what is malformed is said when it is used."""
+    crypto = sealed.get("crypto", sealed.get("Crypto"))
+    parameters = crypto.get("kdfparams") if isinstance(crypto, dict) else None
+    if not isinstance(crypto, dict) or not isinstance(parameters, dict):
+        return ""
+    names, least = (("n", "r", "p"), LEAST_WORK) if crypto.get("kdf") == "scrypt" else (("c",), LEAST_ROUNDS)
+    numbers = [value for name in names if type(value := parameters.get(name)) is int and value > 0]
+    if len(numbers) < len(names) or math.prod(numbers) >= least:
+        return ""
+    shown = ", ".join(f"{name} = {number}" for name, number in zip(names, numbers, strict=True))
+    return f"the keystore's passphrase is cheap to guess ({shown}): encrypt the key again with scrypt, n = 262144"
+
+
 def named_address(path: Path, sealed: Mapping[str, Json]) -> Address | None:
     """The address the file names; None where it names none."""
     named = sealed.get("address")
@@ -205,7 +225,10 @@ def derive(kdf: str, parameters: Mapping[str, Json], passphrase: bytes) -> bytes
         n, r, p = (number(parameters, name, MOST_WORK) for name in ("n", "r", "p"))
         refuse_absurd(n, r, p)
         memory = 128 * r * (n + p + 2) + 65_536
-        return hashlib.scrypt(passphrase, salt=salt, n=n, r=r, p=p, maxmem=memory, dklen=32)
+        try:
+            return hashlib.scrypt(passphrase, salt=salt, n=n, r=r, p=p, maxmem=memory, dklen=32)
+        except (ValueError, OverflowError, MemoryError):
+            raise Misused(f"scrypt cannot be made with the keystore's n = {n}, r = {r}, p = {p}", HINT) from None
     if kdf == "pbkdf2" and parameters.get("prf") == "hmac-sha256":
         return hashlib.pbkdf2_hmac("sha256", passphrase, salt, number(parameters, "c", MOST_ROUNDS), 32)
     raise Misused("the keystore's key derivation is neither scrypt nor pbkdf2 with hmac-sha256", HINT)

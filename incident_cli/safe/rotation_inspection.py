@@ -24,6 +24,7 @@ from incident_cli.safe.rotation import OWNER_FUNCTIONS, Rotation
 from incident_cli.safe.transaction import CALL, SafeTx
 from incident_cli.safe.unfolding import unfold
 
+WEAKENS = "rotation-weakens"
 LONG_LIKE = 8  # digits at one end alone that are no chance
 
 # code → what it means and why; `incident explain CODE` prints it
@@ -33,8 +34,14 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         " else beside it (a module, a guard, a handler, a call elsewhere) is refused.",
         "rotation-stale": "The Safe's owners or threshold are not those that the rotation was decided for: somebody"
         " changed them since. It must be decided again.",
-        "rotation-weakens": "After it one key alone acts for the Safe, or fewer than a majority of its owners, and"
-        " before it that was not so. `--weaken` says that this is meant.",
+        WEAKENS: "After it one key alone acts for the Safe, or fewer than a majority of its owners, and before it that"
+        " was not so. Whoever signs must allow it themself, with `--weaken`; what the file says of it is not asked.",
+        "rotation-weak": "After it one key alone acts for the Safe, or fewer than a majority of its owners. It was no"
+        " better before: a higher threshold could come with the rotation.",
+        "rotation-claims": "Who goes is read from the calls of the transaction. The file says otherwise: whoever wrote"
+        " it wants another to sign, or not to sign.",
+        "rotation-unread": "A rotation is judged by the Safe's present owners and threshold. Without the chain only"
+        " its calls are seen, and a call that changes owners is refused.",
         "rotation-lookalike": "A new owner's address looks like one that is known here: it may have been made to. An"
         " address is compared in whole, by another road than the one it came by.",
         "rotation-contract": "There is code at a new owner's address: a contract's signature, or a delegated account"
@@ -73,7 +80,7 @@ def inspect_rotation(
 ) -> tuple[InspectionFinding, ...]:
     """Every finding about a transaction that should be exactly this rotation of the Safe as it stands now.
 
-    `weaken`: a threshold below 2, or below the majority, was asked for in so many words.
+    `weaken`: whoever asks allows a threshold below 2, or below the majority, in so many words.
     """
     findings = [
         *inspect_place(tx, ground.chain_id, decided.safe),
@@ -82,7 +89,7 @@ def inspect_rotation(
         *inspect_refund(tx),
         *inspect_delegatecall(tx, ground.multisend_code_hash),
         *inspect_standing(decided, ground),
-        *inspect_threshold(decided, weaken),
+        *inspect_threshold(decided, ground, weaken),
         *inspect_newcomers(decided, ground),
         *inspect_bystanders(ground),
     ]
@@ -119,18 +126,20 @@ def inspect_standing(decided: Rotation, ground: Ground) -> Iterator[InspectionFi
         yield refused("rotation-stale", words)
 
 
-def inspect_threshold(decided: Rotation, weaken: bool) -> Iterator[InspectionFinding]:
-    """Not one key alone, and a majority: unless it was no better before, or asked for."""
-    before, after = decided.threshold, decided.new_threshold
-    of_before, of_after = len(decided.owners), len(decided.owners_after)
-    found = warned if weaken else refused
+def inspect_threshold(decided: Rotation, ground: Ground, weaken: bool) -> Iterator[InspectionFinding]:
+    """Not one key alone, and a majority: unless it was no better before, as the chain says, or it is allowed."""
+    before, after = ground.threshold, decided.new_threshold
+    of_before, of_after = len(ground.owners), len(decided.owners_after)
+    found, own = (warned, "") if weaken else (refused, "; only whoever signs allows that, by `safe sign --weaken`")
     if after < 2:
         words = f"one key alone would act for the Safe (before: {before} of {of_before})"
-        yield (found if before >= 2 else warned)("rotation-weakens", words)
+        worse = before >= 2
     elif 2 * after <= of_after:
-        worse = 2 * before > of_before or after < before
         words = f"{after} of {of_after} owners is no majority (before: {before} of {of_before})"
-        yield (found if worse else warned)("rotation-weakens", words)
+        worse = 2 * before > of_before or after < before
+    else:
+        return
+    yield found(WEAKENS, words + own) if worse else warned("rotation-weak", words)
 
 
 def inspect_newcomers(decided: Rotation, ground: Ground) -> Iterator[InspectionFinding]:

@@ -1,7 +1,9 @@
 """The signatures of one Safe transaction as a file that travels between its owners: `<safe_tx_hash>.signatures.json`.
 
 Nothing in such a file is believed: its hash is computed again, and every signature must be its owner's over it. What
-cannot be verified without the chain (an approval, a contract's signature) is kept as what it claims to be.
+cannot be verified without the chain (an approval, a contract's signature) is a claim: it never takes the place of what
+was verified, and of several claims of one owner none is lost. Whoever the transaction takes out of the owners has no
+place in it: that key may be in other hands.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, hex_bytes, parse_address, to_hex
 from incident_cli.safe.files import as_text, guarded, opened_directory, read_bytes, read_json, write_new
 from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.leaving import leaving
 from incident_cli.safe.signatures import CONTRACT_DATA_LIMIT, Kind, kind_of, number_of, owner_of
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.strict_json import parse_json
@@ -27,7 +30,7 @@ SCHEMA = "incident.signatures/v1"
 CAP = 4 * 1024 * 1024
 MOST = 256  # signatures of one transaction
 HINT = "It is {schema, safe_tx, safe_tx_hash, signatures: [{owner, signature, kind}]}, as `incident safe sign` writes."
-PREFERRED: tuple[Kind, ...] = ("ecdsa", "eth-sign", "contract", "approved-hash")
+VERIFIED: tuple[Kind, ...] = ("ecdsa", "eth-sign")  # by themselves; anybody can write the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,14 @@ class Signed:
         return kind_of(self.signature)
 
     @property
+    def is_verified(self) -> bool:
+        """Whether it proves itself; else only the chain can say whether it is what it claims."""
+        return self.kind in VERIFIED
+
+    @property
     def rank(self) -> tuple[int, bytes]:
-        """Which of two signatures of one owner is kept: the one that needs least of the chain."""
-        return PREFERRED.index(self.kind), self.signature
+        """Which signature of one owner comes first: what proves itself; claims stand in the order they came in."""
+        return (VERIFIED.index(self.kind), self.signature) if self.is_verified else (len(VERIFIED), b"")
 
     def to_json(self) -> dict[str, str]:
         """As the file holds it."""
@@ -54,10 +62,12 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class SignatureFile:
-    """A transaction and its signatures, by owner ascending, one for each owner."""
+    """A transaction and its signatures, by owner ascending, one for each owner; `claims` are further ones of owners
+    who have only claims, of which the chain must choose."""
 
     tx: SafeTx
     signatures: tuple[Signed, ...] = ()
+    claims: tuple[Signed, ...] = ()
 
     @property
     def safe_tx_hash(self) -> str:
@@ -71,20 +81,38 @@ class SignatureFile:
 
     def to_json(self) -> dict[str, Any]:
         """The document."""
+        claims = {"claims": [one.to_json() for one in self.claims]} if self.claims else {}
         return {
             "schema": SCHEMA,
             "safe_tx": self.tx.to_json(),
             "safe_tx_hash": self.safe_tx_hash,
             "signatures": [one.to_json() for one in self.signatures],
+            **claims,
         }
 
     @classmethod
     def from_json(cls, document: object) -> SignatureFile:
         """The file of a document; raises Misused for its form, Refused for a hash or signature that is not right."""
+        return Merged.from_json(document).file
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The file with what was added; what was `set_aside` because that owner's own signature is kept; what was
+    `excluded` because the transaction takes its owner out."""
+
+    file: SignatureFile
+    set_aside: tuple[Signed, ...] = ()
+    excluded: tuple[Signed, ...] = ()
+
+    @classmethod
+    def from_json(cls, document: object) -> Merged:
+        """The file of a document, and what of it is not kept; raises as `SignatureFile.from_json`."""
         if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
             raise Misused("this is no file of signatures", HINT)
-        tx, records = SafeTx.from_json(document.get("safe_tx")), document.get("signatures")
-        if not isinstance(records, list) or len(records) > MOST:
+        tx, lists = SafeTx.from_json(document.get("safe_tx")), (document.get("signatures"), document.get("claims", []))
+        records = [one for found in lists if isinstance(found, list) for one in found]
+        if not all(isinstance(found, list) for found in lists) or len(records) > MOST:
             raise Misused(f"signatures must be a list of at most {MOST}", HINT)
         computed = hash_transaction(tx).safe_tx_hash
         if str(document.get("safe_tx_hash")).lower() != computed:
@@ -92,15 +120,7 @@ class SignatureFile:
                 f"the file says it is {plain(document.get('safe_tx_hash'), 80)}, its transaction hashes to {computed}",
                 "Sign nothing of it: ask whoever sent it for the file again.",
             )
-        return adding(cls(tx), (signed_from_json(computed, one) for one in records)).file
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """The file with what was added, and what was set aside because that owner's other signature is kept."""
-
-    file: SignatureFile
-    set_aside: tuple[Signed, ...] = ()
+        return adding(SignatureFile(tx), [signed_from_json(computed, one) for one in records])
 
 
 def file_name(safe_tx_hash: str) -> str:
@@ -141,19 +161,24 @@ def verified(safe_tx_hash: str, signed: Signed) -> Signed:
 
 
 def adding(file: SignatureFile, more: Iterable[Signed]) -> Merged:
-    """The file with these signatures too; of two of one owner one is kept, and the other is told of."""
-    kept = {one.owner: one for one in file.signatures}
+    """The file with these signatures too. Of an owner what proves itself is kept, and the rest is told of; where
+    nothing does, every claim is kept. Raises Refused for more owners than a file holds."""
+    gone = leaving(file.tx)
+    every = tuple(dict.fromkeys((*file.signatures, *file.claims, *more)))
+    excluded = tuple(one for one in every if one.owner in gone)
+    kept: dict[Address, Signed] = {}
+    claims: list[Signed] = []
     aside: list[Signed] = []
-    for one in more:
-        before = kept.get(one.owner)
-        if before is None or before == one:
+    for one in sorted((one for one in every if one.owner not in gone), key=lambda signed: signed.rank):
+        if one.owner not in kept:
             kept[one.owner] = one
-            continue
-        best, other = sorted((before, one), key=lambda signed: signed.rank)
-        kept[one.owner] = best
-        aside.append(other)
+        else:
+            (aside if kept[one.owner].is_verified else claims).append(one)
+    room = MOST - len(kept)
+    if room < 0:
+        raise Refused(f"there are signatures of more than {MOST} owners", "Merge only the files of the Safe's owners.")
     ordered = tuple(kept[owner] for owner in sorted(kept, key=number_of))
-    return Merged(replace(file, signatures=ordered), tuple(aside))
+    return Merged(replace(file, signatures=ordered, claims=tuple(claims[:room])), (*aside, *claims[room:]), excluded)
 
 
 def merge(one: SignatureFile, other: SignatureFile) -> Merged:
@@ -164,7 +189,14 @@ def merge(one: SignatureFile, other: SignatureFile) -> Merged:
             f"these are signatures of two transactions, {one.safe_tx_hash} and {other.safe_tx_hash}: {lines}",
             "Merge files of one hash. If somebody changed the transaction in between, find out who, and sign nothing.",
         )
-    return adding(one, other.signatures)
+    return adding(one, (*other.signatures, *other.claims))
+
+
+def joined(one: Merged, other: Merged) -> Merged:
+    """Both files; what was not kept of either is told of still. Raises as `merge`."""
+    merged = merge(one.file, other.file)
+    excluded = tuple(dict.fromkeys((*one.excluded, *other.excluded, *merged.excluded)))
+    return Merged(merged.file, (*one.set_aside, *other.set_aside, *merged.set_aside), excluded)
 
 
 def differing(one: SafeTx, other: SafeTx) -> tuple[str, ...]:
@@ -197,18 +229,19 @@ def store(directory: Path, file: SignatureFile) -> tuple[Path, Merged]:
     path = directory / file.name
     with guarded(path), opened_directory(directory) as folder:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        merged = merge(existing, file) if (existing := read_existing(folder, path)) is not None else Merged(file)
+        merged, existing = adding(file, ()), read_existing(folder, path)
+        merged = merged if existing is None else joined(merged, existing)
         exchange(folder, path, as_text(path, merged.file.to_json()).encode())
     return path, merged
 
 
-def read_existing(folder: int, path: Path) -> SignatureFile | None:
+def read_existing(folder: int, path: Path) -> Merged | None:
     """What stands under the name, or None; raises Misused or Refused where it is no file of signatures."""
     if path.name not in os.listdir(folder):
         return None
     content = read_bytes(path, CAP, folder)
     try:
-        return SignatureFile.from_json(parse_json(content))
+        return Merged.from_json(parse_json(content))
     except ValueError as problem:
         raise Misused(
             f"{plain(path)} is not JSON: {plain(problem, 200)}", "Move it away yourself; it is not overwritten."

@@ -52,6 +52,8 @@ def signed_by(signer: Signer, data: TypedData) -> bytes:
     # v = 1 would stand for an approval on chain, which anybody can write: only a key's own signature is one here
     if len(signature) != LENGTH or signature[64] not in ECDSA:
         refuse(signer, "gave what is no signature of a key")
+    if int.from_bytes(signature[32:64], "big") > LARGEST_S:
+        refuse(signer, "gave a signature with a high s: it is no second one, but no sound signer gives it")
     found = recover(to_hex(data.digest), signature)
     if found != signer.address:
         refuse(signer, f"gave a signature of {found} over these data")

@@ -17,10 +17,12 @@ from incident_cli.evm import Address, parse_address
 from incident_cli.safe.files import guarded, opened_directory, read_bytes
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.unfolding import unfold
 from incident_cli.strict_json import parse_json
 from incident_cli.text import plain
 
 CAP = 64 * 1024 * 1024
+LATELY = 200  # of one signer's requests of a Safe: those before are not held against the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,12 @@ class Memory:
     damaged: int = 0
 
     def related(self, signer: Address, tx: SafeTx) -> tuple[Remembered, ...]:
-        """What the same signer was asked before and is not this: the same nonce, or the same call at another one."""
+        """What the same signer was asked lately and is not this: at the same nonce, or with a call of the same function
+        at the same address, whatever stands beside it and whatever its arguments are."""
         hash_ = hash_transaction(tx).safe_tx_hash
         others = [one for one in self.requests if one.signer == signer and one.safe_tx_hash != hash_]
-        return tuple(one for one in others if one.tx.nonce == tx.nonce or same_call(one.tx, tx))
+        own = functions_of(tx)
+        return tuple(one for one in others[-LATELY:] if one.tx.nonce == tx.nonce or functions_of(one.tx) & own)
 
     def same(self, signer: Address, tx: SafeTx) -> Remembered | None:
         """The last time the same signer was asked for exactly this."""
@@ -63,9 +67,9 @@ class Memory:
         return found[-1] if found else None
 
 
-def same_call(one: SafeTx, other: SafeTx) -> bool:
-    """Whether two transactions do the same."""
-    return (one.to, one.value, one.data, one.operation) == (other.to, other.value, other.data, other.operation)
+def functions_of(tx: SafeTx) -> frozenset[tuple[Address, bytes]]:
+    """Every function that the transaction calls, however deep: its address and selector (none: value is sent)."""
+    return frozenset((one.call.to, one.call.data[:4]) for one in unfold(tx).calls)
 
 
 def record_path(home: Path, tx: SafeTx) -> Path:

@@ -15,6 +15,8 @@ from incident_cli.abi import parse_signature
 from incident_cli.drills.accounts import Account, account
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Address, Call, checksummed, hex_bytes
+from incident_cli.flows.multisig.aids import Aids, aids_of
+from incident_cli.flows.multisig.examining import examine, inspected
 from incident_cli.flows.multisig.loading import load_transaction
 from incident_cli.flows.multisig.pre_signed import of_vault, pre_signed_of
 from incident_cli.flows.multisig.rotating import PlannedRotation, RotationOrder, plan
@@ -226,11 +228,34 @@ def test_a_file_that_was_changed_is_refused(newer: Desk) -> None:
     planned = newer.plan([suspect], [FRESH.address])
     document = planned.document()
     for excluded in ([], [other], [suspect, other]):
-        with pytest.raises(Refused, match="does not exclude exactly"):
-            inspect_written(planned.place, planned.tx, {**document, "excluded": excluded})
+        _, found = inspect_written(planned.place, planned.tx, {**document, "excluded": excluded})
+        assert {one.code for one in found if one.severity == "refused"} == {"rotation-claims"}
     instead = {**document["rotation"], "incoming": [OTHER.address]}
     _, found = inspect_written(planned.place, planned.tx, {**document, "rotation": instead})
     assert {one.code for one in found if one.severity == "refused"} == {"call-differs"}
+
+
+def test_a_file_says_nothing_about_how_weak_the_safe_may_become(newer: Desk) -> None:
+    suspect = newer.council.owners[0].address
+    planned = newer.plan([suspect], [FRESH.address], threshold=1, weaken=True)
+    document = {**planned.document(), "weaken": True}
+    for allowed, severity in ((False, "refused"), (True, "warned")):
+        _, found = inspect_written(planned.place, planned.tx, document, weaken=allowed)
+        assert [(one.code, one.severity) for one in found] == [("rotation-weakens", severity)]
+
+
+def test_inspect_and_sign_judge_a_rotation_alike(newer: Desk) -> None:
+    suspect = newer.council.owners[0].address
+    path = newer.plan([suspect], [FRESH.address]).write(newer.folder)
+    aids = aids_of(newer.deployment, (), (), None, None)
+    found = inspected(load_transaction(path, None), aids, lambda name: None)
+    assert (
+        found.verdict != "refused"
+        and found.findings == examine(load_transaction(path, None), aids, lambda name: None)[1].findings
+    )
+    on_paper = inspected(load_transaction(path, None), Aids(), lambda name: None)
+    assert {"rotation-unread", "control-change"} <= {one.code for one in on_paper.findings}
+    assert run(["safe", "inspect", str(path), "--deployment", str(newer.deployment)], newer.folder).code == 0
 
 
 def test_the_rungs_of_a_vault_are_told(newer: Desk) -> None:

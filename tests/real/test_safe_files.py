@@ -19,20 +19,24 @@ from incident_cli.flows.desk import Answerer, Skip, Stop
 from incident_cli.flows.multisig.aids import aids_of
 from incident_cli.flows.multisig.exporting import Exported, Format, export, write
 from incident_cli.flows.multisig.importing import Imported, Into, import_file, keep
+from incident_cli.flows.multisig.inspecting import view_of
 from incident_cli.flows.multisig.loading import load_transaction
 from incident_cli.flows.multisig.merging import MergeResult, merge_files
 from incident_cli.flows.multisig.rotating import RotationOrder, plan
 from incident_cli.flows.multisig.signing import AGAIN, SignedFile, SigningDesk, SigningOrder, sign
+from incident_cli.flows.multisig.trying import tried
 from incident_cli.outgoing import Outgoing
 from incident_cli.report.signing_card import SigningCard, text
 from incident_cli.safe.builder import checksum
 from incident_cli.safe.contracts import APPROVE_HASH
 from incident_cli.safe.hashes import hash_transaction
-from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, read_signature_file, store
+from incident_cli.safe.rotation import decide
+from incident_cli.safe.signature_file import SignatureFile, Signed, adding, file_name, read_signature_file, store
 from incident_cli.safe.signatures import contract_signature, pack
 from incident_cli.safe.signing_record import record_path
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.typed_data import TypedData
+from incident_cli.safe.unfolding import unfold
 from tests.contracts.packages import Packages
 from tests.contracts.safes import VERSIONS, build_safe
 from tests.fakes.desk import FakeClock, Scripted
@@ -41,6 +45,7 @@ from tests.real.containing import files, founded, waits
 from tests.real.desking import BTC, Office, as_opened, nothing, opened
 
 NOW_MS = 1_700_000_000_000
+NEWCOMER, OTHER = account(5, "new owner").address, account(6, "other owner").address
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +108,10 @@ class Machine:
     def home(self) -> Path:
         return self.office.folder / self.name
 
-    def sign(self, file: Path, answerer: Answerer | None = None) -> SignedFile:
+    def sign(self, file: Path, answerer: Answerer | None = None, weaken: bool = False) -> SignedFile:
         """The owner signs a file, typing whatever is asked."""
         aids = aids_of(self.office.deployment_file, (), (), None, None)
-        order = SigningOrder(load_transaction(file, None), aids, self.signer, self.home / "out")
+        order = SigningOrder(load_transaction(file, None), aids, self.signer, self.home / "out", weaken=weaken)
         say = lambda words, tone: self.said.append(words)  # noqa: E731
         desk = SigningDesk(self.cards.append, say, answerer or Scripted(), FakeClock(), self.home, nothing)
         return sign(order, desk)
@@ -470,6 +475,107 @@ def test_a_rotation_is_signed_by_those_who_stay(office: Office) -> None:
     assert coming in office.anvil.view(office.council.address, "getOwners() returns (address[])")[0]  # type: ignore[operator]
 
 
+def rotated(office: Office, **changes: Any) -> tuple[Path, Path]:
+    """The file of a rotation of the first owner, and the same with what its author changed in it."""
+    order = RotationOrder(office.deployment_file, "council", (office.council.owners[0].address,), (NEWCOMER,))
+    file = plan(order, nothing).write(office.folder / "rotation")
+    changed = office.folder / "changed.json"
+    changed.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    return file, changed
+
+
+def test_no_file_lets_one_sign_who_goes_or_bars_one_who_stays(office: Office) -> None:
+    owners = [one.address for one in office.council.owners]
+    for excluded in ([], owners[1:]):
+        _, changed = rotated(office, excluded=excluded)
+        for owner in (0, 1):
+            with pytest.raises(Refused, match=r"rotation-claims|rotated out"):
+                machine(office, owner).sign(changed)
+
+
+@pytest.mark.parametrize("on_chain", [False, True])
+def test_the_suspects_signature_is_left_out_wherever_it_comes_from(office: Office, on_chain: bool) -> None:
+    file, _ = rotated(office)
+    tx, suspect = load_transaction(file, None).tx, office.council.owners[0]
+    theirs = Signed(suspect.address, suspect.sign_hash(hex_bytes(hash_transaction(tx).safe_tx_hash)))
+    raw = {**SignatureFile(tx).to_json(), "signatures": [theirs.to_json()]}
+    sent = office.folder / "sent.json"
+    sent.write_text(json.dumps(raw))
+    signed = machine(office, 1).sign(file)
+    if on_chain:
+        office.anvil.rpc("anvil_setBalance", suspect.address, hex(10**18))
+        office.anvil.transact(suspect.address, tx.safe, APPROVE_HASH, hex_bytes(hash_transaction(tx).safe_tx_hash))
+    for files_ in ([sent, signed.path], [file, sent, signed.path], [signed.path, sent]):
+        found = merged(office, *files_)
+        told = found.to_json()
+        assert (found.exit_code, told["state"], told["missing"]) == (5, "waiting", 1), told
+        assert [one["owner"] for one in told["excluded"]] == [suspect.address]
+        assert [one["owner"] for one in told["signatures"]] == [signed.signer]
+        assert found.standing is not None and suspect.address not in [one.owner for one in found.standing.waiting]
+    packed = exported(office, found.path or file, "calldata")
+    assert suspect.address not in packed.says  # it is not in the merged file any more
+    with pytest.raises(Misused, match="no signature") as caught:
+        exported(office, sent, "calldata")
+    assert suspect.address in caught.value.hint and "rotated out" in caught.value.hint
+    with pytest.raises(Refused, match="not ready"):
+        exported(office, signed.path, "calldata", on_chain=True)
+
+
+def test_a_weaker_safe_is_the_signers_own_word(office: Office) -> None:
+    owners = [one.address for one in office.council.owners]
+    (in_order,) = office.anvil.view(office.council.address, "getOwners() returns (address[])")
+    rotation = decide(office.council.address, in_order, 2, outgoing=(), incoming=(NEWCOMER,), new_threshold=1)  # type: ignore[arg-type]
+    made = list(rotation.calls)
+    more: dict[str, Any] = {"rotation": rotation.to_json(), "weaken": True, "excluded": []}
+    file = proposal(office, made, schema="incident.rotation/v1", **more)
+    mine, script = machine(office, 1), Scripted()
+    with pytest.raises(Refused, match=r"rotation-weakens.*--weaken"):
+        mine.sign(file, script)
+    assert not script.asked and not mine.cards
+    with pytest.raises(Waiting, match="nothing was signed"):
+        mine.sign(file, Scripted({"weaken": [Stop()]}), weaken=True)
+    found = mine.sign(file, script, weaken=True)
+    (asked,) = script.questions("weaken")
+    assert "one key alone" in asked.text and asked.typed and asked.phrase == "weaken" and found.signer in owners
+
+
+def test_a_pretended_claim_takes_no_approvals_place(office: Office) -> None:
+    file = proposal(office)
+    tx = load_transaction(file, None).tx
+    approver = office.council.owners[1]
+    office.anvil.rpc("anvil_setBalance", approver.address, hex(10**18))
+    office.anvil.transact(approver.address, tx.safe, APPROVE_HASH, hex_bytes(hash_transaction(tx).safe_tx_hash))
+    junk = [Signed(approver.address, contract_signature(approver.address, one)) for one in (b"a", b"b")]
+    signed = machine(office, 0).sign(file)
+    for order in (junk, junk[::-1]):
+        path, _ = store(office.folder / f"sent-{order[0].signature[-1]}", adding(SignatureFile(tx), order).file)
+        found = merged(office, path, signed.path)
+        told = found.to_json()
+        kinds = {one["owner"]: (one["kind"], one["counts"]) for one in told["signatures"]}
+        assert kinds[approver.address] == ("approved-hash", True) and told["ready"], told
+        assert {one["owner"] for one in (*told["set_aside"], *told["claims"])} == {approver.address}
+        assert found.path is not None
+        assert found.file.signatures == read_signature_file(found.path).signatures
+        assert exported(office, found.path, "calldata", on_chain=True).document["data"]
+
+
+def test_who_a_plain_file_says_is_excluded_changes_nothing(office: Office) -> None:
+    for excluded in ([one.address for one in office.council.owners], []):
+        file, mine = proposal(office, excluded=excluded), machine(office, 0)
+        assert mine.sign(file).signer == office.council.owners[0].address
+        assert mine.cards[0].simulation.state == "passed"
+
+
+def test_a_rotation_that_too_few_may_sign_is_not_tried(office: Office) -> None:
+    place = office.place
+    going = [one.address for one in office.council.owners[:2]]
+    (in_order,) = office.anvil.view(office.council.address, "getOwners() returns (address[])")
+    made = decide(office.council.address, in_order, 2, outgoing=going, incoming=(NEWCOMER, OTHER))  # type: ignore[arg-type]
+    loaded = load_transaction(proposal(office, made.calls), None)
+    view = view_of(place, loaded.tx, unfold(loaded.tx))
+    assert "only 1 owners may sign" in tried(loaded, place, view).reason
+
+
 def test_a_rotation_that_does_more_than_it_says_is_refused(office: Office) -> None:
     coming = account(5, "new owner").address
     order = RotationOrder(office.deployment_file, "council", (office.council.owners[0].address,), (coming,))
@@ -494,10 +600,10 @@ def test_a_containments_own_file_is_signed_and_ready(packages: Packages, tmp_pat
             )
             order = SigningOrder(load_transaction(file, None), aids, AccountSigner(owner), tmp_path / owner.label)
             paths.append(sign(order, desk).path)
-        shown = " ".join(text(cards[0]).split())
+        shown = " ".join(text(cards[0]).replace("\n> ", " ").split())
         assert "in words exchange.pause" in shown and "named by the file alone" not in shown
         assert document["reopening"] in shown
-        assert cards[0].simulation.state == "passed" and cards[0].because
+        assert cards[0].simulation.state == "passed" and dict(cards[0].claims)["because"]
         loaded = [load_transaction(one, None) for one in paths]
         found = merge_files(loaded, aids.deployment, nothing, tmp_path / "all")
         assert found.to_json()["ready"]

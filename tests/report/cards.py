@@ -24,7 +24,6 @@ def card_of(calls: int = 2, text: str = "") -> SigningCard:
             text or "set_paused(bytes32,bool)",
             {text or "market": text or MARKET, "paused": text or "true"},
             number,
-            text or "As two of us decided.",
             text or "exchange",
             text or "exchange.pause: Stops one market.",
         )
@@ -51,11 +50,17 @@ def card_of(calls: int = 2, text: str = "") -> SigningCard:
         3,
         [text or one for one in OWNERS],
         [Rival(text or hash_of(0x99), text or "sends 5 wei to " + VENUE)],
-        text or "Mon 08:00 UTC by governance, 2 d after it is scheduled",
-        [text or "not simulated, overruled by Ann (seen on a fork) and Bob (same)"],
         [text or "nonce-ahead: 2 earlier nonces, from 40, must execute before 42"],
-        text or "20261122-0300-oracle-divergence-1a2b",
-        text or "oracle-divergence",
-        text or "ETH-USD",
-        text or "the feed stands still",
+        claims=[
+            (about, text or words)
+            for about, words in (
+                ("incident", "20261122-0300-oracle-divergence-1a2b"),
+                ("runbook", "oracle-divergence"),
+                ("market", "ETH-USD"),
+                ("because", "the feed stands still"),
+                ("reopening", "Mon 08:00 UTC by governance, 2 d after it is scheduled"),
+                ("call 1", "As two of us decided."),
+                ("overruled", "not simulated, overruled by Ann (seen on a fork) and Bob (same)"),
+            )
+        ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -17,8 +18,8 @@ def test_it_fits_a_chat_and_nothing_is_cut() -> None:
     assert max(len(line) for line in shown.splitlines()) <= 72
     for whole in (SAFE, VENUE, MARKET, *OWNERS, *(hash_of(one) for one in (0xD0, 0xE0, 0xF0, 0xC0, 0x99))):
         assert any(whole in line for line in shown.splitlines()), f"{whole} is broken or missing"
-    for words in ("nonce        42", "chain id 1", "484 bytes", "these never can", "Mon 08:00 UTC", "3 of 5 owners"):
-        assert words in " ".join(shown.split("\n"))
+    for words in ("nonce 42", "chain id 1", "484 bytes", "these never can", "Mon 08:00 UTC", "3 of 5 owners"):
+        assert words in " ".join(shown.split())
     assert "\n1: incident safe hash FILE\n" in shown and "by eye" in shown
 
 
@@ -28,9 +29,11 @@ def test_it_is_in_the_order_in_which_it_is_read() -> None:
 
 
 def test_what_nobody_looked_at_is_said() -> None:
-    shown = text(replace(card_of(), displaces=None, nonce_on_chain=None, threshold=None, reopening="", overrides=()))
+    shown = text(replace(card_of(), displaces=None, nonce_on_chain=None, threshold=None, claims=()))
     assert "Nobody looked for other transactions at nonce 42." in shown
-    assert "not stated" in shown and "OVERRULED" not in shown and "must sign" not in shown
+    assert "THE FILE SAYS" not in shown and "must sign" not in shown
+    assert shown.startswith("SAFE TRANSACTION, HELD AGAINST NO CHAIN\n") and "! WHERE\nNOTHING here" in shown
+    assert text(card_of()).startswith("SAFE TRANSACTION TO SIGN\n") and "NOTHING here" not in text(card_of())
     assert "No other transaction at nonce 42 is known." in text(replace(card_of(), displaces=()))
 
 
@@ -66,6 +69,42 @@ def test_long_arguments_are_wrapped_not_cut() -> None:
     long = "0x" + "ab" * 700
     shown = text(replace(card, calls=[replace(card.calls[0], args={"data": long})]))
     assert long in "".join(line.strip() for line in shown.splitlines())
+
+
+def columns(shown: str) -> list[str]:
+    """Every label of a card's rows."""
+    return [row[1] for line in shown.splitlines() if (row := re.fullmatch(r"(\S[^>]*?) {2,}\S.*", line))]
+
+
+@pytest.mark.parametrize("spaces", range(40, 75))
+def test_no_word_of_the_file_stands_under_the_labels(spaces: int) -> None:
+    forged = f"routine{' ' * spaces}call         setMarketPaused(bytes32,bool)"
+    honest, hostile = (replace(card_of(), claims=[("because", words)] * 3) for words in ("routine", forged))
+    shown = text(hostile)
+    assert columns(shown) == columns(text(honest))
+    inside = shown[shown.index("THE FILE SAYS") : shown.index("VERIFY IT")].splitlines()[1:]
+    assert all(one.startswith("> ") for one in inside if one)
+    revert = replace(card_of(), simulation=CardSimulation("failed", "eth_call", forged), warnings=[forged])
+    assert not [one for one in text(revert).splitlines() if re.match(r"call\b.*setMarketPaused", one)]
+
+
+@pytest.mark.parametrize("name", ["to", "sends", "Safe", "nonce", "call", 'to"', "to          0x1", "", "1"])
+def test_a_parameter_is_no_row_of_the_card(name: str) -> None:
+    card = replace(card_of(1), calls=[replace(card_of(1).calls[0], args={name: "5"})])
+    (label,) = [one.label for one in sections(card)[0].lines if one.value == "5" and one.exact]
+    assert re.fullmatch(r'1 "[^"]*"', label) and " " * 2 not in label
+
+
+def test_fields_of_gas_and_refund_are_shown() -> None:
+    shown = text(replace(card_of(), extras={"gasPrice": "7", "refundReceiver": VENUE}))
+    assert ("gasPrice     7" in shown and f"refundReceiver\n  {VENUE}" in shown) or f"refundReceiver {VENUE}" in shown
+    assert "! WHAT IT DOES" in shown
+
+
+def test_the_longest_calldata_are_whole() -> None:
+    long = "[" + ", ".join([SAFE] * 4_000 + [VENUE]) + "]"
+    card = replace(card_of(1), calls=[replace(card_of(1).calls[0], args={"accounts": long})])
+    assert long.replace(" ", "") in "".join(text(card).split())
 
 
 def test_the_code_names_the_transaction() -> None:

@@ -103,7 +103,8 @@ def test_every_change_but_of_the_name_changes_the_checksum() -> None:
     renamed = copy.deepcopy(REAL)
     renamed["meta"]["name"] = "another"
     assert checksum(renamed) == REAL["meta"]["checksum"]
-    for entry in ({"value": "1"}, {"to": SPENDER}, {"data": "0x"}, {"contractInputsValues": {}}):
+    entries: list[dict[str, Any]] = [{"value": "1"}, {"to": SPENDER}, {"data": "0x"}, {"contractInputsValues": {}}]
+    for entry in entries:
         document = copy.deepcopy(REAL)
         document["transactions"][0] |= entry
         with pytest.raises(Refused, match="checksum"):
@@ -191,9 +192,46 @@ def test_what_is_wrong_is_named(entry: dict[str, Any], why: str) -> None:
         read_batch(changed(**entry))
 
 
-def test_a_delegatecall_is_refused() -> None:
+@pytest.mark.parametrize("operation", [1, 2, -1, 0.0, False, True, "0", [], {}])
+def test_anything_but_a_call_is_refused(operation: object) -> None:
     with pytest.raises(Refused, match="operation"):
-        read_batch(changed(operation=1))
+        read_batch(changed(operation=operation))
+    assert read_batch(changed(operation=0)).calls == read_batch(changed()).calls
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical", "value"),
+    [
+        ("uint", "uint256", "5"),
+        ("int", "int256", "-5"),
+        ("uint[2]", "uint256[2]", "[1,2]"),
+        ("tuple[]", "(uint256,int256)[]", "[[1,-2]]"),
+    ],
+)
+def test_a_selector_is_taken_from_the_canonical_type(written: str, canonical: str, value: str) -> None:
+    parts = [{"name": "a", "type": "uint"}, {"name": "b", "type": "int"}]
+    method = {"name": "set_limit", "inputs": [{"name": "x", "type": written, "components": parts}]}
+    (call,) = read_batch(changed(contractMethod=method, contractInputsValues={"x": value})).calls
+    assert call.data[:4] == parse_signature(f"set_limit({canonical})").selector
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["uint07", "uint264", "bytes0", "bytes33", "byte", "fixed", "ufixed128x18", "function", "function[]", "tuple(", "(",
+     "address payable", "uint256,bool", "", "uint256 x", "uint256[0]", "uint[99999]", "tuple[0]", "tuple)(uint256",
+     "x" * 3_000],
+)  # fmt: skip
+def test_a_type_that_is_not_known_is_refused(kind: str) -> None:
+    method = {"name": "f", "inputs": [{"name": "x", "type": kind, "components": []}]}
+    with pytest.raises(Misused):
+        read_batch(changed(contractMethod=method, contractInputsValues={"x": "1"}))
+
+
+@pytest.mark.parametrize("components", [1, "x", {"a": 1}, [1], [{"type": "uint256", "name": 5}], True])
+def test_components_that_are_none_are_refused(components: object) -> None:
+    method = {"name": "f", "inputs": [{"name": "x", "type": "tuple", "components": components}]}
+    with pytest.raises(Misused):
+        read_batch(changed(contractMethod=method, contractInputsValues={"x": "[]"}))
 
 
 @pytest.mark.parametrize(

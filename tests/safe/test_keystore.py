@@ -15,13 +15,15 @@ from types import FrameType
 from typing import Any, Literal
 
 import pytest
+from Crypto.Cipher import AES
 from eth_account import Account as EthAccount
 from eth_keyfile import keyfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from incident_cli.curve import ORDER
 from incident_cli.errors import IncidentError, Misused, Refused
-from incident_cli.evm import checksummed
+from incident_cli.evm import checksummed, keccak
 from incident_cli.outgoing import Outgoing
 from incident_cli.safe import keystore
 from incident_cli.safe.keystore import KeystoreSigner, WrongPassphrase, decrypt, without_traces
@@ -197,8 +199,7 @@ def test_no_symbolic_link_no_pipe_no_large_file(tmp_path: Path) -> None:
 def test_a_file_that_others_read_is_named(mode: int, warns: bool, tmp_path: Path) -> None:
     found = KeystoreSigner(written(tmp_path, sealed(), mode), answering())
     assert stat.S_IMODE(found.path.stat().st_mode) == mode
-    assert bool(found.warning) == warns
-    assert not warns or "chmod 600" in found.warning
+    assert ("chmod 600" in found.warning) == warns
 
 
 def test_the_address_is_known_without_the_passphrase(tmp_path: Path) -> None:
@@ -320,3 +321,46 @@ def test_no_frame_of_a_failure_holds_a_secret(
 
 def test_what_succeeds_is_returned() -> None:
     assert without_traces(lambda: 7) == 7
+
+
+@pytest.mark.parametrize("number", [0, ORDER, 2**256 - 1])
+def test_a_number_that_is_no_key_is_said_to_be_none(number: int, tmp_path: Path) -> None:
+    content = {**sealed(), "crypto": {**sealed()["crypto"]}}
+    content["crypto"] |= resealed(content["crypto"], number.to_bytes(32, "big"))
+    with pytest.raises(Misused, match="holds no key"):
+        KeystoreSigner(written(tmp_path, content), answering(PASSPHRASE)).sign_typed_data(TYPED)
+
+
+def resealed(crypto: Document, key: bytes) -> Document:
+    """The ciphertext and the mac of another key under the same derivation."""
+    given = crypto["kdfparams"]
+    derived = keystore.derive("scrypt", given, PASSPHRASE)
+    iv = int.from_bytes(bytes.fromhex(crypto["cipherparams"]["iv"]), "big")
+    ciphertext = AES.new(derived[:16], AES.MODE_CTR, nonce=b"", initial_value=iv).encrypt(key)
+    return {"ciphertext": ciphertext.hex(), "mac": keccak(derived[16:32] + ciphertext).hex()}
+
+
+@pytest.mark.parametrize(
+    ("n", "r", "p"), [(65_536, 1, 1), (2, 1, 2**25 - 1), (2, 2**23, 1), (2**23, 1, 1), (2, 1, 2**24)]
+)
+def test_a_derivation_that_cannot_be_made_is_misused(n: int, r: int, p: int) -> None:
+    with pytest.raises(Misused):
+        keystore.derive("scrypt", {"salt": "00", "dklen": 32, "n": n, "r": r, "p": p}, PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    ("kdf", "parameters", "weak"),
+    [
+        ("scrypt", {"n": 2, "r": 8, "p": 1}, True),
+        ("scrypt", {"n": 4_096, "r": 8, "p": 6}, False),  # geth's light form
+        ("scrypt", {"n": 262_144, "r": 8, "p": 1}, False),
+        ("pbkdf2", {"c": 1}, True),
+        ("pbkdf2", {"c": 262_144}, False),
+    ],
+)
+def test_a_passphrase_that_is_cheap_to_guess_is_warned_of(
+    kdf: str, parameters: Document, weak: bool, tmp_path: Path
+) -> None:
+    content = sealed()
+    content["crypto"] |= {"kdf": kdf, "kdfparams": {**content["crypto"]["kdfparams"], **parameters}}
+    assert ("cheap to guess" in KeystoreSigner(written(tmp_path, content), answering()).warning) is weak

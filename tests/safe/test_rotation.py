@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from incident_cli.errors import Misused, Refused
 from incident_cli.evm import ZERO, Address, checksummed
@@ -15,6 +17,7 @@ from incident_cli.safe.batch import InnerCall, encode_batch, fold
 from incident_cli.safe.contracts import CONTROL_FUNCTIONS, MULTISEND_CODE_HASHES, RELEASES, SENTINEL
 from incident_cli.safe.finding import InspectionFinding, is_refused
 from incident_cli.safe.inspect import inspect
+from incident_cli.safe.leaving import leaving
 from incident_cli.safe.rotation import (
     ADD,
     CHANGE,
@@ -231,8 +234,38 @@ def test_a_rotation_does_not_weaken_the_safe(
     every = tuple(checksummed(bytes([one + 1, *range(19)])[::-1]) for one in range(owners))
     fresh = (D, E)[:new]
     decided = decide(SAFE, every, threshold, outgoing=every[:out], incoming=fresh, new_threshold=then)
-    assert codes(decided) == ({f"rotation-weakens {found}"} if found else set())
+    code = {"refused": "rotation-weakens refused", "warned": "rotation-weak warned"}
+    assert codes(decided) == ({code[found]} if found else set())
     assert not any("refused" in one for one in codes(decided, weaken=True))
+
+
+def test_how_it_was_before_is_read_from_the_chain() -> None:
+    every = tuple(checksummed(bytes([one + 1, *range(19)])[::-1]) for one in range(3))
+    claimed = decide(SAFE, every, 1, outgoing=every[:1], incoming=(D,), new_threshold=1)
+    on = dataclasses.replace(ground(claimed), threshold=2)
+    assert "rotation-weakens refused" in codes(claimed, on=on)
+
+
+@pytest.mark.parametrize(
+    ("decided", "gone"),
+    [
+        (rotation(), (A,)),
+        (rotation(out=(B, A), new=(D, E)), (B, A)),
+        (rotation(new=(), then=2), (A,)),
+        (rotation(out=(), new=(D,), then=3), ()),
+    ],
+)
+def test_who_goes_is_read_from_the_calls(decided: Rotation, gone: tuple[Address, ...]) -> None:
+    tx = folded(decided)
+    assert leaving(tx) == gone == decided.outgoing
+    assert leaving(dataclasses.replace(tx, safe=E)) == ()  # another Safe's owners
+
+
+@given(st.binary(max_size=300))
+def test_whatever_the_calldata_are_somebody_goes_or_nobody(data: bytes) -> None:
+    for selector in (SWAP.selector, REMOVE.selector, b""):
+        tx = dataclasses.replace(folded(rotation()), data=selector + data)
+        assert len(leaving(tx)) <= 1
 
 
 def test_a_lookalike_is_refused() -> None:

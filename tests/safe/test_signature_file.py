@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 from dataclasses import replace
@@ -12,9 +13,12 @@ import pytest
 
 from incident_cli.drills.accounts import account
 from incident_cli.errors import Misused, Refused
-from incident_cli.evm import checksummed, hex_bytes, keccak, to_hex
+from incident_cli.evm import Call, checksummed, hex_bytes, keccak, to_hex
+from incident_cli.safe.contracts import SENTINEL
 from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.rotation import SWAP
 from incident_cli.safe.signature_file import (
+    Merged,
     SignatureFile,
     Signed,
     adding,
@@ -115,6 +119,47 @@ def test_of_two_signatures_of_one_owner_the_surer_is_kept_and_the_other_is_told_
         merged = merge(file_of(first), file_of(second))
         assert merged.file.signatures == (signed(0),)
         assert merged.set_aside == (second if first == signed(0) else first,)
+
+
+def test_no_claim_takes_the_place_of_what_was_verified_and_none_is_lost() -> None:
+    owner = OWNERS[0].address
+    junk, other = (Signed(owner, contract_signature(owner, data)) for data in (b"junk", b"other"))
+    approved = Signed(owner, pre_validated(owner))
+    for claims in itertools.permutations((junk, approved, other)):
+        file = file_of(*claims)
+        assert file.signatures == claims[:1] and file.claims == claims[1:]
+        back = SignatureFile.from_json(json.loads(json.dumps(file.to_json())))
+        assert back == file
+        merged = merge(file, file_of(signed(0)))
+        assert merged.file == file_of(signed(0)) and set(merged.set_aside) == set(claims)
+
+
+def test_claims_beyond_the_cap_are_told_of_and_the_file_can_still_be_read() -> None:
+    owner = OWNERS[0].address
+    many = [Signed(owner, contract_signature(owner, bytes([one % 256, one // 256]))) for one in range(300)]
+    merged = adding(SignatureFile(TX), [*many, signed(1)])
+    assert len(merged.file.signatures) + len(merged.file.claims) == 256 and len(merged.set_aside) == 45
+    assert SignatureFile.from_json(json.loads(json.dumps(merged.file.to_json()))) == merged.file
+    strangers = [
+        Signed(one, pre_validated(one)) for one in (checksummed(bytes(18) + bytes([1, n])) for n in range(256))
+    ]
+    with pytest.raises(Refused, match="256 owners"):
+        adding(SignatureFile(TX), [*strangers, signed(1)])
+
+
+def test_whoever_goes_has_no_place_in_the_file(tmp_path: Path) -> None:
+    gone, stays = OWNERS[0], OWNERS[1]
+    call = Call(SAFE, SWAP, (SENTINEL, gone.address, OWNERS[2].address))
+    tx = replace(TX, to=SAFE, data=call.data)
+    both = [signed(0, tx), signed(1, tx)]
+    path, stored = store(tmp_path, SignatureFile(tx, tuple(both)))
+    assert stored.excluded == (both[0],) and [one.owner for one in stored.file.signatures] == [stays.address]
+    raw = {**SignatureFile(tx).to_json(), "signatures": [one.to_json() for one in both]}
+    found = Merged.from_json(json.loads(json.dumps(raw)))
+    assert found.excluded == (both[0],) and found.file == read_signature_file(path)
+    path.write_text(json.dumps(raw))
+    path, stored = store(tmp_path, SignatureFile(tx, (both[1],)))
+    assert stored.excluded == (both[0],) and read_signature_file(path).signatures == (both[1],)
 
 
 def test_two_transactions_are_refused_with_the_fields_that_differ() -> None:

@@ -53,6 +53,7 @@ WRONG_SIGNATURES = {
     "long": SIGNATURE + b"\0",
     "nothing": b"",
     "empty": bytes(64) + b"\x1b",
+    "high s": mirrored(SIGNATURE),
 }
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from incident_cli.abi import parse_signature
 from incident_cli.drills.accounts import account
 from incident_cli.errors import Misused
-from incident_cli.safe.signing_record import Memory, Remembered, recall, record_path, remember
+from incident_cli.evm import Call
+from incident_cli.safe.batch import fold
+from incident_cli.safe.signing_record import LATELY, Memory, Remembered, recall, record_path, remember
+from incident_cli.safe.transaction import SafeTx
 from tests.safe.test_signature_file import TX
 
 ANN, BOB = account(1, "ann").address, account(1, "bob").address
@@ -38,6 +42,45 @@ def test_only_the_same_signers_other_requests_are_related(tmp_path: Path) -> Non
     assert [one.tx for one in memory.related(ANN, TX)] == [same_nonce, same_call]
     assert memory.related(BOB, TX) == () and memory.same(BOB, TX) is None
     assert memory.same(ANN, TX) == Remembered(AT, ANN, TX)
+
+
+PAY, PAUSE, STOP = (
+    Call(TX.to, parse_signature(text), args)
+    for text, args in (
+        ("transfer(address to, uint256 amount)", (TX.safe, 10**24)),
+        ("pause(bytes32 market)", (b"\1" * 32,)),
+        ("stop()", ()),
+    )
+)
+
+
+def folded(calls: list[Call], nonce: int) -> SafeTx:
+    return fold(calls, chain_id=1, safe=TX.safe, version="1.4.1", nonce=nonce)
+
+
+@pytest.mark.parametrize(
+    ("calls", "is_related"),
+    [
+        ([PAY], True),
+        ([replace(PAY, args=(TX.safe, 10**24 + 1))], True),  # a wei more
+        ([PAY, PAUSE], True),  # a call more
+        ([PAUSE, PAY], True),
+        ([PAUSE], False),
+        ([PAUSE, STOP], False),
+        ([replace(PAY, to=TX.safe)], False),
+    ],
+)
+def test_the_same_function_at_another_nonce_is_asked_about_again(calls: list[Call], is_related: bool) -> None:
+    for first, then in ((folded([PAY], 0), folded(calls, 3)), (folded(calls, 3), folded([PAY], 0))):
+        memory = Memory((Remembered(AT, ANN, first),))
+        assert bool(memory.related(ANN, then)) is is_related
+
+
+def test_long_ago_is_another_time() -> None:
+    others = tuple(Remembered(AT, ANN, folded([STOP], nonce)) for nonce in range(10, 10 + LATELY))
+    first = Remembered(AT, ANN, folded([PAY], 0))
+    assert Memory((first, *others[1:])).related(ANN, folded([PAY], 5)) == (first,)
+    assert Memory((first, *others)).related(ANN, folded([PAY], 5)) == ()
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])

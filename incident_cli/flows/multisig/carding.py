@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from incident_cli.errors import Misused
-from incident_cli.evm import to_hex
+from incident_cli.evm import ZERO, Address, to_hex
 from incident_cli.flows.multisig.decoding import DecodedCall
 from incident_cli.flows.multisig.inspecting import Inspection
 from incident_cli.flows.multisig.loading import Loaded
 from incident_cli.flows.multisig.queued import describe
 from incident_cli.report.signing_card import CardCall, CardHashes, CardSimulation, Rival, SigningCard
+from incident_cli.safe.contracts import CONTROL_FUNCTIONS
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.inspect import is_rejection
 from incident_cli.safe.transaction import SafeTx
 
-UNKNOWN = CardSimulation("not-simulated", reason="this file holds no simulation")
+UNTRIED = CardSimulation("not-simulated", reason="nobody tried it for this card")
 PROPOSAL = "proposal"  # the source of a name that nothing but the file gives: four bytes fit many names
 BY_THE_FILE = " (named by the file alone)"
-STATED = "the file says so, and nobody repeated it for this card"
+ABOUT = ("incident", "runbook", "market", "because", "reopening")  # what a file may say, each in a line of its own
 MOST = 200  # entries of a list that a file holds
 
 
@@ -31,8 +32,8 @@ def card_of(
     now: CardSimulation | None = None,
 ) -> SigningCard:
     """The card. `displaces` are the transactions known at the same nonce, None where nobody looked; `chain` is its name
-    in the deployment; `now` a simulation made here, else the file's is shown as what it is."""
-    tx, view, proposal = loaded.tx, found.view, loaded.document
+    in the deployment; `now` a simulation made here: the file's own is only its author's word."""
+    tx, view = loaded.tx, found.view
     hashes = hash_transaction(tx)
     return SigningCard(
         chain_id=tx.chain_id,
@@ -47,44 +48,62 @@ def card_of(
             hashes.calldata_digest,
             hashes.calldata_bytes,
         ),
-        calls=() if is_rejection(tx) else tuple(calls_of(found.calls, proposal)),
-        simulation=now or simulation_of(proposal),
+        calls=() if is_rejection(tx) else tuple(call_of(one, tx.safe) for one in found.calls),
+        simulation=now or UNTRIED,
         chain=chain,
         nonce_on_chain=view.standing.nonce if view else None,
         threshold=view.threshold if view else None,
         owners=[found.names.beside(one) for one in view.owners] if view else (),
         displaces=displaces,
-        reopening=words(proposal, "reopening"),
-        overrides=tuple(override_words(one) for one in listed(proposal, "overrides")),
         warnings=tuple(f"{one.severity} {one.code}: {one.message}" for one in found.findings),
-        incident=words(proposal, "incident"),
-        runbook=words(proposal, "runbook"),
-        market=words(proposal, "market"),
-        because=words(proposal, "because"),
+        extras=extras_of(tx),
+        claims=tuple(claims_of(loaded.document, found.calls)),
     )
 
 
-def calls_of(calls: Sequence[DecodedCall], proposal: Mapping[str, Any]) -> list[CardCall]:
-    """Each call; its author's sentence stands beside the very call it was written for, and nowhere else."""
-    outermost = iter(listed(proposal, "calls"))
-    found: list[CardCall] = []
-    for one in calls:
-        stated = next(outermost, None) if not one.made.depth else None
-        found.append(call_of(one, sentence_of(one, stated)))
-    return found
+def extras_of(tx: SafeTx) -> dict[str, str]:
+    """The fields of gas and refund that are not zero, by the names that a device shows."""
+    amounts = {"safeTxGas": tx.safe_tx_gas, "baseGas": tx.base_gas, "gasPrice": tx.gas_price}
+    addresses = {"gasToken": tx.gas_token, "refundReceiver": tx.refund_receiver}
+    shown = {name: str(amount) for name, amount in amounts.items() if amount}
+    return shown | {name: one for name, one in addresses.items() if one != ZERO}
 
 
-def call_of(one: DecodedCall, says: str) -> CardCall:
+def claims_of(document: Mapping[str, Any], calls: Sequence[DecodedCall]) -> Iterator[tuple[str, str]]:
+    """What the file says of itself and of its calls: nothing of it was checked."""
+    yield from ((name, words(document, name)) for name in ABOUT if words(document, name))
+    yield from sentences_of(calls, document)
+    simulation = simulation_words(document.get("simulation"))
+    yield from [("simulation", simulation)] if simulation else []
+    yield from (("overruled", override_words(one)) for one in listed(document, "overrides"))
+
+
+def sentences_of(calls: Sequence[DecodedCall], document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Its author's sentence for each call that it was written for, and for no other."""
+    outermost = [one for one in calls if not one.made.depth]
+    for one, stated in zip(outermost, listed(document, "calls"), strict=False):
+        sentence = sentence_of(one, stated)
+        if sentence and sentence != one.plain:
+            yield f"call {one.made.number}", sentence
+
+
+def call_of(one: DecodedCall, safe: Address) -> CardCall:
     """One call as it was decoded; what nobody here knows is shown as its bytes."""
     call, road = one.made.call, f" (through {one.made.road})" if one.made.depth else ""
     if one.function:
-        function, args = one.function + (BY_THE_FILE if one.source == PROPOSAL else ""), dict(one.args)
+        function, args = one.function + (BY_THE_FILE if is_named_by_the_file(one, safe) else ""), dict(one.args)
     elif call.data:
         function, args = f"unknown function {to_hex(call.data[:4])}", {"data": to_hex(call.data)}
     else:
         function, args = "no function: an empty call", {}
     operation = "" if call.operation == 0 else "DELEGATECALL "
-    return CardCall(call.to, f"{operation}{function}{road}", args, call.value, says, one.name, one.plain)
+    return CardCall(call.to, f"{operation}{function}{road}", args, call.value, one.name, one.plain)
+
+
+def is_named_by_the_file(one: DecodedCall, safe: Address) -> bool:
+    """Whether nothing but the file gives this name; the functions of the Safe over itself are known here."""
+    call = one.made.call
+    return one.source == PROPOSAL and not (call.to == safe and CONTROL_FUNCTIONS.get(call.data[:4]) == one.function)
 
 
 def sentence_of(one: DecodedCall, stated: object) -> str:
@@ -95,15 +114,14 @@ def sentence_of(one: DecodedCall, stated: object) -> str:
     return words(stated, "plain") if same else ""
 
 
-def simulation_of(proposal: Mapping[str, Any]) -> CardSimulation:
-    """The simulation that a proposal holds."""
-    found = proposal.get("simulation")
-    if not isinstance(found, Mapping):
-        return UNKNOWN
-    given = [str(one) for one in listed(found, "not_exercised")]
-    overridden = [str(one) for one in listed(found, "overridden")]
-    reason = "; ".join(filter(None, (words(found, "reason"), STATED)))
-    return CardSimulation(words(found, "state"), words(found, "method"), reason, given, overridden)
+def simulation_words(found: object) -> str:
+    """The simulation that a file claims, in one line; empty where it claims none."""
+    if not isinstance(found, Mapping) or not words(found, "state"):
+        return ""
+    by = f" by {words(found, 'method')}" if words(found, "method") else ""
+    left_out = ", ".join(str(one) for one in (*listed(found, "not_exercised"), *listed(found, "overridden")))
+    parts = (words(found, "state") + by, words(found, "reason"), left_out)
+    return "; ".join(filter(None, parts))
 
 
 def override_words(record: object) -> str:

@@ -20,7 +20,6 @@ from incident_cli.flows.multisig.standing import Standing
 from incident_cli.flows.multisig.taking_up import Matter
 from incident_cli.incident.events import block_to_json
 from incident_cli.safe.execution_data import execution_data
-from incident_cli.safe.rotation import excluded_of
 from incident_cli.safe.signing import Signer
 
 
@@ -74,8 +73,7 @@ def weigh(watch: Watch, standing: Standing, hands: Hands) -> Readiness:
 
     A transaction that was about to be sent before may be on its way: then it is gone on with.
     """
-    excluded = excluded_of(watch.matter.loaded.document)
-    found = readiness(watch.matter.place, standing, hands.broadcaster.address, excluded)
+    found = readiness(watch.matter.place, standing, hands.broadcaster.address)
     if found.state in ("ready", "executed", "failed"):
         return found
     hash_ = standing.safe_tx_hash

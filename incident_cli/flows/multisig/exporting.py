@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,8 @@ from incident_cli.safe.builder import BuilderCall, batch_document
 from incident_cli.safe.execution_data import execution_data
 from incident_cli.safe.files import read_json, write_proposal
 from incident_cli.safe.hashes import hash_transaction
-from incident_cli.safe.signature_file import SignatureFile, merge, read_signature_file, store
+from incident_cli.safe.leaving import GONE
+from incident_cli.safe.signature_file import Merged, SignatureFile, joined, store
 from incident_cli.safe.signatures import pack
 from incident_cli.safe.transaction import DELEGATECALL, SafeTx
 from incident_cli.safe.unfolding import unfold
@@ -64,10 +65,11 @@ def export(
         return builder_file(loaded, created_ms)
     if form == "safe-tx":
         return Exported(form, f"{hash_of(loaded.tx)}.safe-tx.json", described(loaded.tx))
-    file = collected(loaded, beside)
+    merged = collected(loaded, beside)
     if form == "signatures":
-        return Exported(form, file.name, file.to_json())
-    return calldata_file(file, deployment, environment)
+        return Exported(form, merged.file.name, merged.file.to_json(), left_out(merged))
+    found = calldata_file(merged.file, deployment, environment)
+    return replace(found, says=" ".join(filter(None, (found.says, left_out(merged)))))
 
 
 def hash_of(tx: SafeTx) -> str:
@@ -121,23 +123,29 @@ def plain_calls(tx: SafeTx) -> tuple[InnerCall, ...]:
     return calls
 
 
-def collected(loaded: Loaded, beside: Path | None) -> SignatureFile:
+def collected(loaded: Loaded, beside: Path | None) -> Merged:
     """The signatures in the file, and in `<safe_tx_hash>.signatures.json` beside it; raises Misused where none are."""
-    file = signatures_in(loaded)
-    other = None if beside is None else beside / file.name
+    merged = signatures_in(loaded)
+    other = None if beside is None else beside / merged.file.name
     if other is not None and other.is_file():
-        file = merge(file, read_signature_file(other)).file
-    if not file.signatures:
+        merged = joined(merged, Merged.from_json(read_json(other, FILE_CAP)))
+    if not merged.file.signatures:
         raise Misused(
-            f"no signature of {file.safe_tx_hash} was found in {loaded.source} or beside it",
-            "Sign it with `incident safe sign`, or name a file of signatures.",
+            f"no signature of {merged.file.safe_tx_hash} was found in {loaded.source} or beside it",
+            left_out(merged) or "Sign it with `incident safe sign`, or name a file of signatures.",
         )
-    return file
+    return merged
+
+
+def left_out(merged: Merged) -> str:
+    """Whose signatures are not handed on, because the transaction takes them out; empty where there are none."""
+    owners = ", ".join(dict.fromkeys(one.owner for one in merged.excluded))
+    return f"The signature of {owners} is left out: {GONE}." if owners else ""
 
 
 def calldata_file(file: SignatureFile, deployment: Deployment | None, environment: Environment) -> Exported:
     """execTransaction's calldata for anybody to send; with a deployment only where its simulation passed."""
-    packed, says = pack({one.owner: one.signature for one in file.signatures}), "Not held against the chain."
+    packed, says = pack({one.owner: one.signature for one in file.signatures}), unheld(file)
     if deployment is not None:
         standing, found = held_against(place_of_transaction(deployment, file.tx, environment), file)
         if found.state != "ready" or found.collected is None:
@@ -155,6 +163,13 @@ def calldata_file(file: SignatureFile, deployment: Deployment | None, environmen
         "data": to_hex(execution_data(file.tx, packed)),
     }
     return Exported("calldata", f"{file.safe_tx_hash}.calldata.json", document, says)
+
+
+def unheld(file: SignatureFile) -> str:
+    """That the chain was not asked, and which of the signatures only it could confirm."""
+    claimed = ", ".join(one.owner for one in file.signatures if not one.is_verified)
+    claims = f" Whether {claimed} signed or approved is only claimed: nothing here proves it." if claimed else ""
+    return f"Not held against the chain.{claims}"
 
 
 def write(directory: Path, found: Exported) -> tuple[Path, ...]:

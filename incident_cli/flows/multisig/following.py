@@ -17,7 +17,7 @@ from incident_cli.flows.multisig.queued import Describe
 from incident_cli.flows.multisig.readiness import ANYBODY, Readiness, readiness
 from incident_cli.flows.multisig.standing import Standing, stand
 from incident_cli.flows.multisig.taking_up import Counter, Matter
-from incident_cli.safe.signature_file import read_signature_file
+from incident_cli.safe.signature_file import SignatureFile, merge, read_signature_file
 from incident_cli.text import plain
 
 EXITS = {"ready": 0, "executed": 0, "waiting": 5, "queued": 5, "unknown": 3}
@@ -83,6 +83,7 @@ class Watch:
     matter: Matter
     signatures: Mapping[Address, bytes]
     describe: Describe
+    claims: Sequence[tuple[Address, bytes]] = ()
 
     def look(self) -> Followed:
         """How it stands now; raises Unread where the chain cannot be read."""
@@ -92,6 +93,7 @@ class Watch:
             matter.tx,
             service=matter.service,
             signatures=self.signatures,
+            claims=self.claims,
             since=matter.since,
             words=self.describe,
         )
@@ -103,12 +105,15 @@ class Watch:
 def follow(counter: Counter, matter: Matter, files: Sequence[Path]) -> Watch:
     """The watch over a transaction; raises Misused or Refused for a file that is not of it."""
     known = () if matter.proposal is None else expected_of(matter.loaded).calls
-    return Watch(matter, signatures_of(matter, files), describer(matter.place, counter.aids.catalog, known))
+    file = signatures_of(matter, files)
+    by_owner = {one.owner: one.signature for one in file.signatures}
+    claims = [(one.owner, one.signature) for one in file.claims]
+    return Watch(matter, by_owner, describer(matter.place, counter.aids.catalog, known), claims)
 
 
-def signatures_of(matter: Matter, files: Sequence[Path]) -> dict[Address, bytes]:
-    """The signatures in files of this transaction, by owner; raises Refused for a file of another one."""
-    found: dict[Address, bytes] = {}
+def signatures_of(matter: Matter, files: Sequence[Path]) -> SignatureFile:
+    """The signatures in files of this transaction; raises Refused for a file of another one."""
+    found = SignatureFile(matter.tx)
     for path in files:
         one = read_signature_file(path)
         if one.safe_tx_hash != matter.safe_tx_hash:
@@ -116,5 +121,5 @@ def signatures_of(matter: Matter, files: Sequence[Path]) -> dict[Address, bytes]
                 f"{plain(path)} holds signatures of {one.safe_tx_hash}, not of {matter.safe_tx_hash}",
                 "leave it out; ask whoever sent it which transaction was signed",
             )
-        found |= {signed.owner: signed.signature for signed in one.signatures}
+        found = merge(found, one).file
     return found

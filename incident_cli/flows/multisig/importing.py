@@ -105,7 +105,8 @@ def signatures_of(loaded: Loaded) -> tuple[Signed, ...]:
     """The signatures of a file that holds some."""
     if "signatures" not in loaded.document:
         return ()
-    return SignatureFile.from_json(loaded.document).signatures
+    file = SignatureFile.from_json(loaded.document)
+    return (*file.signatures, *file.claims)
 
 
 def refuse_nonce(nonce: int | None) -> None:

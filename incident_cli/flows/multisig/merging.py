@@ -19,7 +19,7 @@ from incident_cli.flows.multisig.place import Place, place_of_transaction
 from incident_cli.flows.multisig.readiness import Readiness, readiness
 from incident_cli.flows.multisig.standing import Standing, stand
 from incident_cli.runbook.deployment import Deployment
-from incident_cli.safe.signature_file import Merged, SignatureFile, Signed, adding, merge, store
+from incident_cli.safe.signature_file import Merged, SignatureFile, Signed, adding, joined, store
 
 SCHEMA = "incident.safe-merge/v1"
 ANYBODY = Address("0x000000000000000000000000000000000000dEaD")  # sends the simulation: no owner, whose sending counts
@@ -28,10 +28,15 @@ EXITS: Mapping[str, int] = {"ready": 0, "executed": 0, "waiting": 5, "queued": 5
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """The union of the files, where it was written (None: nowhere), and how it stands on chain where that was read."""
+    """The union of the files, where it was written (None: nowhere), and how it stands on chain where that was read.
+
+    `set_aside` is not kept: that owner's own signature, or what the chain confirms, is there. `excluded` are the
+    signatures of owners whom the transaction takes out.
+    """
 
     file: SignatureFile
     set_aside: tuple[Signed, ...]
+    excluded: tuple[Signed, ...]
     path: Path | None
     standing: Standing | None = None
     readiness: Readiness | None = None
@@ -47,7 +52,9 @@ class MergeResult:
             "schema": SCHEMA,
             "safe_tx_hash": self.file.safe_tx_hash,
             "signatures": [counted(one, self.standing) for one in self.file.signatures],
+            "claims": [one.to_json() for one in self.file.claims],
             "set_aside": [one.to_json() for one in self.set_aside],
+            "excluded": [one.to_json() for one in self.excluded],
             "threshold": self.standing.threshold if self.standing else None,
             "missing": self.standing.missing if self.standing else None,
             "state": self.readiness.state if self.readiness else None,
@@ -68,22 +75,21 @@ def counted(one: Signed, standing: Standing | None) -> dict[str, Any]:
     return {**found, "counts": counts, "reason": None if counts else reasons.get(one.owner, "it does not count")}
 
 
-def signatures_in(loaded: Loaded) -> SignatureFile:
-    """The signatures of a file, verified; none where it holds only the transaction."""
+def signatures_in(loaded: Loaded) -> Merged:
+    """The signatures of a file, verified, and what is not taken of them; none where it holds only the transaction."""
     if loaded.document.get("schema") == SIGNATURES_SCHEMA:
-        return SignatureFile.from_json(loaded.document)
-    return SignatureFile(loaded.tx)
+        return Merged.from_json(loaded.document)
+    return Merged(SignatureFile(loaded.tx))
 
 
 def union(files: Sequence[Loaded]) -> Merged:
     """All signatures of these files; raises Refused, with the difference, where they are of two transactions."""
     if not files:
         raise Misused("there is no file to merge", "Name files of signatures of one transaction.")
-    whole, aside = signatures_in(files[0]), list[Signed]()
+    whole = signatures_in(files[0])
     for one in files[1:]:
-        merged = merge(whole, signatures_in(one))
-        whole, aside = merged.file, [*aside, *merged.set_aside]
-    return Merged(whole, tuple(aside))
+        whole = joined(whole, signatures_in(one))
+    return whole
 
 
 def merge_files(
@@ -94,21 +100,32 @@ def merge_files(
     An approval that stands on chain is written into the file too: whoever gets it needs no chain to know of it.
     """
     merged = union(files)
-    file, aside = merged.file, merged.set_aside
     standing, found = None, None
     if deployment is not None:
-        place = place_of_transaction(deployment, file.tx, environment)
-        standing, found = held_against(place, file)
-        approved = [Signed(one.owner, one.signature) for one in standing.confirmations if one.road == "chain"]
-        file = adding(file, approved).file
+        place = place_of_transaction(deployment, merged.file.tx, environment)
+        standing, found = held_against(place, merged.file)
+        merged = borne_out(merged, standing)
     path = None
     if out is not None:
-        path, stored = store(out, file)
-        file, aside = stored.file, (*aside, *stored.set_aside)
-    return MergeResult(file, aside, path, standing, found)
+        path, stored = store(out, merged.file)
+        merged = joined(merged, stored)
+    return MergeResult(merged.file, merged.set_aside, merged.excluded, path, standing, found)
+
+
+def borne_out(merged: Merged, standing: Standing) -> Merged:
+    """What the chain confirms in the place of whatever else its owner is said to have given."""
+    proven = [Signed(one.owner, one.signature) for one in standing.confirmations]
+    owners = {one.owner for one in proven}
+    given = (*merged.file.signatures, *merged.file.claims)
+    rest = [one for one in given if one.owner not in owners]
+    aside = [one for one in given if one.owner in owners and one not in proven]
+    found = adding(SignatureFile(merged.file.tx), (*proven, *rest))
+    return Merged(found.file, (*merged.set_aside, *aside), merged.excluded)
 
 
 def held_against(place: Place, file: SignatureFile) -> tuple[Standing, Readiness]:
     """How these signatures stand on chain, and whether anybody could execute with them now."""
-    standing = stand(place, file.tx, signatures={one.owner: one.signature for one in file.signatures})
+    signatures = {one.owner: one.signature for one in file.signatures}
+    claims = [(one.owner, one.signature) for one in file.claims]
+    standing = stand(place, file.tx, signatures=signatures, claims=claims)
     return standing, readiness(place, standing, ANYBODY)

@@ -11,6 +11,7 @@ from incident_cli.evm import Address, checksummed
 from incident_cli.flows.multisig.collecting import NOBODY, Collected, collect
 from incident_cli.flows.multisig.standing import Standing
 from incident_cli.safe.execution_data import execution_data
+from incident_cli.safe.leaving import leaving
 from incident_cli.safe.transaction import SafeTx
 
 ANYBODY = checksummed(b"\xde\xad".rjust(20, b"\0"))  # sends nothing: stands for whoever may send
@@ -39,10 +40,11 @@ def ready(place: Place, tx: SafeTx, packed: bytes, sender: Address) -> Simulatio
 
 
 def readiness(place: Place, standing: Standing, sender: Address, without: Collection[Address] = NOBODY) -> Readiness:
-    """What can be done now, sent by `sender`; no signature of the owners in `without` is used."""
+    """What can be done now, sent by `sender`; no signature of the owners in `without` is used, nor of
+    those whom the transaction takes out (their sending does not count either)."""
     if standing.fate != "open":
         return Readiness(standing.fate, end_words(standing))
-    collected = collect(standing, sender, without)
+    collected = collect(standing, sender, (*without, *leaving(standing.tx)))
     if collected.missing:
         reason = f"{len(standing.confirmations)} of {standing.threshold} confirmations"
         return Readiness("waiting", reason, collected)

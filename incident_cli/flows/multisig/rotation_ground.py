@@ -4,7 +4,7 @@ is asked to sign or to execute a rotation that others decided.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from incident_cli.abi import parse_signature
@@ -14,7 +14,8 @@ from incident_cli.flows.guarding import demand
 from incident_cli.flows.multisig.place import Place
 from incident_cli.flows.preflight.safe import FIRST_WITH_MODULE_GUARD, MODULE_PAGE, SafeAt, SafeSeen
 from incident_cli.safe import contracts
-from incident_cli.safe.finding import InspectionFinding
+from incident_cli.safe.finding import InspectionFinding, refused
+from incident_cli.safe.leaving import leaving
 from incident_cli.safe.rotation import Rotation, excluded_of
 from incident_cli.safe.rotation_inspection import Ground, inspect_rotation
 from incident_cli.safe.transaction import SafeTx, parse_version
@@ -24,19 +25,28 @@ NOTHING_DONE = "nothing was written or signed"
 
 
 def inspect_written(
-    place: Place, tx: SafeTx, document: Mapping[str, object]
+    place: Place, tx: SafeTx, document: Mapping[str, object], *, weaken: bool = False
 ) -> tuple[Rotation, tuple[InspectionFinding, ...]]:
     """The rotation of a proposal file (schema incident.rotation/v1) and what is found about it as the Safe stands now.
 
-    Raises Misused or Refused where the file is no rotation or lets one sign who goes, Unread where it cannot know.
+    What the file says was decided is only believed once the transaction's own calls and the chain show the same; that
+    it weakens the Safe is allowed by `weaken`, the caller's own word. Raises Misused or Refused where the file holds
+    no rotation, Unread where it cannot know.
     """
     decided = Rotation.from_json(document.get("rotation"))
-    if excluded_of(document) != decided.outgoing:
-        raise Refused("the file does not exclude exactly those who are rotated out", "Sign nothing: ask for it again.")
     seen = SafeSeen(*read_safe(place, decided.incoming))
     _, code_hash = read_opinion(place, tx)
     ground = ground_of(place, seen, decided.incoming, code_hash)
-    return decided, inspect_rotation(tx, decided, ground, weaken=document.get("weaken") is True)
+    return decided, (*inspect_claims(tx, decided, document), *inspect_rotation(tx, decided, ground, weaken=weaken))
+
+
+def inspect_claims(tx: SafeTx, decided: Rotation, document: Mapping[str, object]) -> Iterator[InspectionFinding]:
+    """Whether the file says of who goes what the calls of its transaction do."""
+    gone = leaving(tx)
+    for name, said in (("outgoing", decided.outgoing), ("excluded", excluded_of(document))):
+        if said != gone:
+            words = f"its {name} are {', '.join(said) or 'nobody'}; the calls take out {', '.join(gone) or 'nobody'}"
+            yield refused("rotation-claims", words)
 
 
 def read_safe(place: Place, incoming: Sequence[Address]) -> tuple[SafeAt, Snapshot]:

@@ -22,7 +22,10 @@ from incident_cli.flows.multisig.examining import examine
 from incident_cli.flows.multisig.loading import Loaded
 from incident_cli.flows.multisig.trying import tried
 from incident_cli.report.signing_card import Rival, SigningCard
-from incident_cli.safe.rotation import excluded_of, refuse_excluded
+from incident_cli.safe.finding import InspectionFinding
+from incident_cli.safe.leaving import leaving
+from incident_cli.safe.rotation import refuse_excluded
+from incident_cli.safe.rotation_inspection import WEAKENS
 from incident_cli.safe.signature_file import SignatureFile, Signed, difference, store
 from incident_cli.safe.signing import Signer, signed_by
 from incident_cli.safe.signing_record import Memory, Remembered, recall, remember
@@ -32,18 +35,23 @@ from incident_cli.safe.typed_data import safe_tx_typed_data
 SCHEMA = "incident.safe-sign/v1"
 TYPED = 8  # characters of the hash
 AGAIN = "sign another"
+WEAKEN = "weaken"
 Tone = Literal["plain", "good", "bad", "warn"]
 
 
 @dataclass(frozen=True, slots=True)
 class SigningOrder:
-    """What is to be signed, by whom, for which deployment, and where the signature goes."""
+    """What is to be signed, by whom, for which deployment, and where the signature goes.
+
+    `weaken`: the signer allows a rotation after which fewer keys act for the Safe; it is asked for once more.
+    """
 
     loaded: Loaded
     aids: Aids
     signer: Signer
     out: Path
     displaces: Sequence[Rival] | None = None
+    weaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +93,27 @@ def sign(order: SigningOrder, desk: SigningDesk) -> SignedFile:
     """Examine, show, ask, sign, write. Raises Refused before anybody is asked where the signer is no owner or the
     transaction is dangerous, NeedsTerminal where nobody is there, Waiting where the answer is no."""
     tx = order.loaded.tx
-    place, found, view = examine(order.loaded, order.aids, desk.environment)
+    place, found, view = examine(order.loaded, order.aids, desk.environment, weaken=order.weaken)
     require_owner(order.signer, view.owners, tx)
-    refuse_excluded([order.signer.address], excluded_of(order.loaded.document))
+    refuse_excluded([order.signer.address], leaving(tx))
     card = card_of(order.loaded, found, order.displaces, place.chain, tried(order.loaded, place, view))
     desk.show(card)
+    ask_to_weaken(found.findings, desk.answerer)
     ask(order, desk, card.hashes.safe_tx_hash, recall(desk.home, tx))
     remember(desk.home, Remembered(stamp(desk.clock.now()), order.signer.address, tx, call_words(card)))
     signature = signed_by(order.signer, safe_tx_typed_data(tx))
     path, merged = store(order.out, SignatureFile(tx, (Signed(order.signer.address, signature),)))
     counting = tuple(one.owner for one in merged.file.signatures if one.owner in view.owners)
     return SignedFile(path, card.hashes.safe_tx_hash, order.signer.address, counting, view.threshold)
+
+
+def ask_to_weaken(findings: Sequence[InspectionFinding], answerer: Answerer) -> None:
+    """The word typed where fewer keys would act for the Safe; raises Waiting for anything else."""
+    found = [one.message for one in findings if one.code == WEAKENS]
+    if found:
+        text = f"This WEAKENS the Safe: {'; '.join(found)}. Type {WEAKEN} to allow it."
+        help_ = "Fewer keys then hold the Safe. Ask the other owners, by another road, whether it is meant."
+        demand(answerer, Prompt("weaken", "type", text, WEAKEN, help=help_, typed=True))
 
 
 def require_owner(signer: Signer, owners: Sequence[Address], tx: SafeTx) -> None:

@@ -26,6 +26,7 @@ from incident_cli.flows.multisig.confirmation import (
 from incident_cli.flows.multisig.fate import Fate, Settled, settle
 from incident_cli.flows.multisig.queued import Describe, Queued, queued_of
 from incident_cli.flows.proposal import SAFE_READS, TRANSACTION_HASH
+from incident_cli.safe.leaving import GONE, leaving
 from incident_cli.safe.second_opinion import agree_with_contract
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.text import plain
@@ -150,21 +151,22 @@ def stand(
     *,
     service: TransactionService | None = None,
     signatures: Mapping[Address, bytes] = NO_SIGNATURES,
+    claims: Sequence[tuple[Address, bytes]] = (),
     since: int | None = None,
     words: Describe | None = None,
 ) -> Standing:
     """How a transaction of this place stands; raises Unread where the chain cannot be read, Refused where the Safe
     itself hashes it otherwise.
 
-    `signatures` are those of files by owner, 65 bytes each (a contract's as it stands alone). `since` is a block
-    before which it cannot have been executed: where it is known, an execution is looked for from there on.
-    `words` says what other transactions do.
+    `signatures` are those of files by owner, 65 bytes each (a contract's as it stands alone), `claims` further ones of
+    the same owners; a confirmation of whoever the transaction takes out never counts. `since` is the block it was
+    prepared at: where it is known, an execution is looked for after it. `words` says what other transactions do.
     """
     chain, safe_tx_hash = read_safe_side(place, tx)
     desk = ask_service(service, tx, safe_tx_hash, chain.nonce)
-    given = [*confirmed_at(desk.own), *by_files(signatures)]
+    given = [*confirmed_at(desk.own), *by_files(signatures), *(Given(*one, "file") for one in claims)]
     seen = place.reader.read_at(reads_of(tx, chain.owners, given), chain.block)
-    confirmations, invalid = judged(tx, chain.owners, given, seen)
+    confirmations, invalid = staying(tx, *judged(tx, chain.owners, given, seen))
     settled = settle_of(place, tx, safe_tx_hash, chain, desk, since)
     others = [queued_of(one, place.chain_id, chain.version, words) for one in desk.pending]
     return Standing(
@@ -176,7 +178,7 @@ def stand(
         chain.version,
         chain.block,
         confirmations,
-        waiters(place, chain.owners, confirmations),
+        waiters(place, [one for one in chain.owners if one not in leaving(tx)], confirmations),
         invalid,
         tuple(one for one in others if one.nonce == tx.nonce and one.safe_tx_hash != safe_tx_hash),
         tuple(one for one in others if chain.nonce <= one.nonce < tx.nonce),
@@ -187,6 +189,15 @@ def stand(
         plain(desk.own.origin, 200) if desk.own is not None else "",
         desk.problem,
     )
+
+
+def staying(
+    tx: SafeTx, confirmations: Sequence[Confirmation], invalid: Sequence[Invalid]
+) -> tuple[tuple[Confirmation, ...], tuple[Invalid, ...]]:
+    """The confirmations of the owners who stay; the others do not count, wherever they came from."""
+    gone = leaving(tx)
+    out = [Invalid(one.owner, one.road, GONE) for one in confirmations if one.owner in gone]
+    return tuple(one for one in confirmations if one.owner not in gone), (*invalid, *out)
 
 
 def read_safe_side(place: Place, tx: SafeTx) -> tuple[ChainSide, str]:
@@ -223,15 +234,22 @@ def require_own(place: Place, tx: SafeTx) -> None:
 
 
 def ask_service(service: TransactionService | None, tx: SafeTx, safe_tx_hash: str, nonce: int) -> ServiceSide:
-    """What the service holds; a service that cannot be read is a problem that is said, not the end."""
+    """What the service holds; a service that cannot be read is a problem that is said, not the end. So is one which
+    shows other fields under this hash: whoever signs by its screen signs something else."""
     if service is None:
         return ServiceSide()
     try:
         pending = service.pending(tx.safe, nonce)
         own = next((one for one in pending if one.safe_tx_hash == safe_tx_hash), None)
-        return ServiceSide(own or service.transaction(safe_tx_hash), pending)
+        own = own or service.transaction(safe_tx_hash)
     except (Unread, Refused) as problem:
         return ServiceSide(problem=problem.message)
+    try:
+        if own is not None:
+            own.safe_tx(tx.chain_id, tx.version)
+    except Refused as problem:
+        return ServiceSide(None, pending, f"{problem.message}: nothing of its record counts. {problem.hint}".rstrip())
+    return ServiceSide(own, pending)
 
 
 def confirmed_at(own: ServiceTransaction | None) -> list[Given]:

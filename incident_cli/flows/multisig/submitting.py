@@ -35,7 +35,8 @@ from incident_cli.flows.multisig.trying import tried
 from incident_cli.journal.store import read
 from incident_cli.report.signing_card import Rival, SigningCard
 from incident_cli.safe.hashes import hash_transaction
-from incident_cli.safe.rotation import excluded_of, refuse_excluded
+from incident_cli.safe.leaving import leaving
+from incident_cli.safe.rotation import refuse_excluded
 from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, read_signature_file, store
 from incident_cli.safe.signing import Signer, signed_by
 from incident_cli.safe.signing_record import Remembered, recall, remember
@@ -243,7 +244,7 @@ def consent(
 ) -> None:
     """The card shown, every difference to what was signed before, and the end of the hash typed; raises Waiting."""
     tx, loaded = order.matter.tx, order.matter.loaded
-    refuse_excluded([signer.address], excluded_of(loaded.document))
+    refuse_excluded([signer.address], leaving(tx))
     card = card_for(order, examined, rivals)
     desk.show(card)
     signing = SigningOrder(loaded, order.counter.aids, signer, desk.home, rivals)

@@ -14,7 +14,7 @@ from incident_cli.report.signing_card import CardSimulation
 from incident_cli.safe.batch import InnerCall
 from incident_cli.safe.execution_data import execution_data
 from incident_cli.safe.hashes import hash_transaction
-from incident_cli.safe.rotation import excluded_of
+from incident_cli.safe.leaving import leaving
 from incident_cli.safe.signatures import number_of, pack, pre_validated
 from incident_cli.safe.unfolding import unfold
 
@@ -41,7 +41,11 @@ def tried(loaded: Loaded, place: Place, view: ChainView) -> CardSimulation:
     tx, nonce = loaded.tx, view.standing.nonce
     if nonce != tx.nonce:
         return CardSimulation("not-simulated", reason=f"the Safe stands at nonce {nonce}, not at {tx.nonce}")
-    able = [owner for owner in sorted(view.owners, key=number_of) if owner not in excluded_of(loaded.document)]
+    gone = leaving(tx)
+    able = [owner for owner in sorted(view.owners, key=number_of) if owner not in gone]
+    if len(able) < max(1, view.threshold):
+        words = f"only {len(able)} owners may sign it, and {view.threshold} must: it can never execute"
+        return CardSimulation("not-simulated", reason=words)
     signers = able[: view.threshold]
     signatures = pack({owner: pre_validated(owner) for owner in signers})
     hash_ = hash_transaction(tx).safe_tx_hash

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from incident_cli.abi import encode_call, parse_signature
-from incident_cli.errors import Misused
+from incident_cli.cli import safe_card
+from incident_cli.errors import Misused, Refused
 from incident_cli.evm import Call, checksummed, to_hex
 from incident_cli.flows.multisig.aids import Aids
 from incident_cli.flows.multisig.carding import card_of, rivals_of
@@ -19,6 +21,7 @@ from incident_cli.report.signing_card import SigningCard, text
 from incident_cli.report.signing_sheet import sheet
 from incident_cli.safe.batch import fold, rejection
 from incident_cli.safe.hashes import hash_transaction
+from incident_cli.safe.rotation import ADD
 from incident_cli.safe.transaction import SafeTx
 
 SAFE, VENUE = checksummed(b"\x5a" * 20), checksummed(b"\xfe" * 20)
@@ -55,14 +58,14 @@ def card(found: Loaded) -> SigningCard:
 
 def test_each_call_has_its_own_sentence_and_its_decoded_arguments() -> None:
     made = card(proposal(tx_of(*CALLS), CALLS))
-    assert made.batch and [one.says for one in made.calls] == ["stops market 1", "stops market 2"]
+    assert made.batch and list(made.claims) == [("call 1", "stops market 1"), ("call 2", "stops market 2")]
     assert [one.function for one in made.calls] == [f"{PAUSE.canonical} (named by the file alone)"] * 2
     assert made.calls[1].args == {"market": "0x" + "02" * 32, "paused": "true"}
 
 
 def test_a_sentence_for_another_call_is_not_shown() -> None:
     made = card(proposal(tx_of(*CALLS), [CALLS[1], CALLS[0]]))
-    assert not any(one.says for one in made.calls)
+    assert not made.claims
     assert any("call-differs" in one for one in made.warnings)
 
 
@@ -84,17 +87,20 @@ def test_an_empty_rejection_has_no_call() -> None:
 
 def test_a_simulation_of_the_file_is_called_the_files() -> None:
     simulation = {"state": "passed", "method": "eth_simulateV1", "reason": "", "overridden": [f"approval of {SAFE}"]}
-    shown = text(card(proposal(tx_of(*CALLS), CALLS, simulation=simulation)))
-    assert "the file says so" in shown and f"approval of {SAFE}" in shown
-    assert "NOT SIMULATED" in text(card(proposal(tx_of(*CALLS), CALLS, simulation=None)))
+    made = card(proposal(tx_of(*CALLS), CALLS, simulation=simulation))
+    assert made.claims[-1] == ("simulation", f"passed by eth_simulateV1; approval of {SAFE}")
+    for one in (made, card(proposal(tx_of(*CALLS), CALLS, simulation=None))):
+        assert "NOT SIMULATED: nobody tried it" in text(one) and "Passed" not in text(one)
 
 
 def test_overrides_name_who_overruled() -> None:
     people = [{"name": "Ann", "reason": "seen on a fork"}, {"name": "Bob", "reason": "same"}]
     overrides = [{"code": "not-simulated", "message": "no node can", "people": people}, {"people": 1}, "odd"]
     made = card(proposal(tx_of(*CALLS), CALLS, overrides=overrides))
-    assert made.overrides[0] == "not-simulated: no node can; overruled by Ann (seen on a fork), Bob (same)"
-    assert "nobody who is named" in made.overrides[1] and made.overrides[2] == "odd"
+    said = [words for about, words in made.claims if about == "overruled"]
+    assert said[0] == "not-simulated: no node can; overruled by Ann (seen on a fork), Bob (same)"
+    assert "nobody who is named" in said[1] and said[2] == "odd"
+    assert "OVERRULED BY" not in text(made)
 
 
 def test_hostile_words_everywhere_stay_words() -> None:
@@ -113,6 +119,37 @@ def test_hostile_words_everywhere_stay_words() -> None:
 @pytest.mark.parametrize("value", [1, None, [], {}, "x", [None], {"state": 5}])
 def test_odd_fields_never_break_a_card(field: str, value: Any) -> None:
     assert text(card(proposal(tx_of(*CALLS), CALLS, **{field: value})))
+
+
+def test_fields_of_gas_and_refund_are_on_the_card() -> None:
+    tx = replace(tx_of(CALLS[0]), gas_price=7, base_gas=2, gas_token=VENUE, refund_receiver=SAFE)
+    assert card(flat(tx)).extras == {"baseGas": "2", "gasPrice": "7", "gasToken": VENUE, "refundReceiver": SAFE}
+    assert not card(flat(tx_of(CALLS[0]))).extras
+
+
+def test_a_safes_own_function_is_not_named_by_the_file() -> None:
+    add = Call(SAFE, ADD, (VENUE, 2))
+    assert "named by the file" not in card(proposal(tx_of(add), [add])).calls[0].function
+    elsewhere = replace(add, to=VENUE)
+    made = card(proposal(tx_of(elsewhere), [elsewhere])).calls[0].function
+    assert made.startswith("addOwnerWithThreshold(address,uint256)")
+
+
+def refused_card(tx: SafeTx, capsys: pytest.CaptureFixture[str], folder: Path) -> int:
+    """The exit of `safe card` without a deployment; nothing is written."""
+    path, out = folder / "tx.json", folder / "card.txt"
+    path.write_text(json.dumps(tx.to_json()))
+    with pytest.raises(Refused, match="is refused") as caught:
+        safe_card.card(str(path), out=out)
+    assert not out.exists() and not capsys.readouterr().out
+    return caught.value.exit_code
+
+
+def test_there_is_no_card_of_what_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tx = tx_of(CALLS[0])
+    wrongs: tuple[dict[str, Any], ...] = ({"operation": 1}, {"gas_price": 1, "refund_receiver": VENUE}, {"base_gas": 1})
+    for wrong in wrongs:
+        assert refused_card(replace(tx, **wrong), capsys, tmp_path) == 1
 
 
 def test_rivals_are_of_the_same_safe_and_nonce() -> None:
