@@ -1,4 +1,5 @@
-"""Which nonces the incidents on this machine have spoken for: proposals that were made and are not executed."""
+"""Which nonces the incidents on this machine have spoken for: proposals that were made and may still execute, also of
+incidents that are closed."""
 
 from __future__ import annotations
 
@@ -14,7 +15,19 @@ from incident_cli.incident.events import Event, Kind, closing, event_of, with_pl
 from incident_cli.journal.store import list_journals, read
 from incident_cli.text import plain
 
-LEFT = (Kind.CONFIRMED, Kind.EXPORTED, Kind.SIGNED, Kind.SUBMIT_INTENDED, Kind.SUBMITTED)
+OUT = (
+    Kind.EXPORTED,
+    Kind.SIGNED,
+    Kind.PROPOSE_INTENDED,
+    Kind.PROPOSED,
+    Kind.SEEN_SIGNED,
+    Kind.ADOPTED,
+    Kind.SUBMIT_INTENDED,
+    Kind.SUBMITTED,
+    Kind.RISK_LEFT,
+)
+IS_OUT = frozenset(one.value for one in OUT)
+PLANNED = Kind.PLANNED.value
 ENDED = (Kind.EXECUTED, Kind.PROVEN)
 
 
@@ -28,6 +41,11 @@ class Reservation:
     safe_tx_hash: str
     label: str
     stage: str
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it left this program: whoever holds its signatures can execute it, whatever became of the step."""
+        return self.stage in IS_OUT
 
     def to_json(self) -> dict[str, object]:
         """As `--json` prints it."""
@@ -69,36 +87,50 @@ def of_journal(directory: Path, chain_id: int, safe: Address) -> list[Reservatio
     if not journal.valid or not bodies:
         raise ValueError("it does not verify")
     events = [event_of(place, body) for place, body in enumerate(bodies, 1)]
-    if not holds_nonces(str(bodies[0].get("mode")), events):
+    found = list(reservations_of(directory.name, events, chain_id, safe))
+    mode = str(bodies[0].get("mode"))
+    if mode == SIGNERS:  # what was signed in it stays executable when it is over
+        return found if may_execute(events) else []
+    if mode != LIVE:  # no other drill is on a real chain
         return []
-    return list(reservations_of(directory.name, events, chain_id, safe))
-
-
-def holds_nonces(mode: str, events: Sequence[Event]) -> bool:
-    """Whether what it proposed must be reckoned with: an open live incident; a signer drill also when it is over, for
-    what was signed in it stays executable. No other drill is on a real chain."""
-    return may_execute(events) if mode == SIGNERS else mode == LIVE and closing(events) is None
+    return found if closing(events) is None else [one for one in found if one.is_out]
 
 
 def reservations_of(incident: str, events: Sequence[Event], chain_id: int, safe: Address) -> Iterator[Reservation]:
-    """Every plan of that Safe that stands: the latest of its leg, neither executed nor void."""
-    stages: dict[int, tuple[Event, str]] = {}
-    latest: dict[tuple[object, ...], int] = {}
-    for event, plan in with_plans(events):
-        if plan is None:
-            continue
-        own = (event.step, event.data.get("leg"), event.data.get("chain"))
-        if event.kind is Kind.PLANNED:
-            stages.pop(latest.get(own, 0), None)
-            latest[own], stages[event.seq] = event.seq, (event, "planned")
-        elif event.kind in ENDED or (event.kind is Kind.FAILED and event.data.get("void")):
-            stages.pop(plan.seq, None)
-        elif event.kind in LEFT and plan.seq in stages:
-            stages[plan.seq] = (plan, event.kind.value)
-    for plan, stage in stages.values():
+    """Every plan of that Safe that may still execute, as far as the incident's own record knows."""
+    for plan, stage in standing_plans(events):
         proposal = plan.data["proposal"]
         tx = proposal["safe_tx"]
         if (tx["safe"], tx["chainId"]) == (safe, chain_id):
             label = "; ".join(plain(one["plain"], 200) for one in proposal["calls"])
             hash_ = plain(proposal["safe_tx_hash"], 66)
             yield Reservation(incident, plain(plan.step or "", 80), int(tx["nonce"]), hash_, label, stage)
+
+
+def standing_plans(events: Sequence[Event]) -> list[tuple[Event, str]]:
+    """The plans that may still execute, each with its stage; of two plans of one transaction the later.
+
+    One that was only shown or confirmed is gone with the next of its leg, or once it is void. One that is out stays
+    until it is executed; a reorganisation brings it back. Whether its nonce was used by another, the chain says.
+    """
+    plans: dict[str, Event] = {}
+    stages: dict[str, str] = {}
+    latest: dict[tuple[object, ...], str] = {}
+    for event, plan in with_plans(events):
+        own_hash = plan.data["proposal"]["safe_tx_hash"] if plan is not None else ""
+        hash_ = str(event.data.get("left", own_hash))  # a risk that is left names its transaction, not its leg
+        is_out = stages.get(hash_) in IS_OUT
+        if event.kind is Kind.PLANNED:
+            own = (event.step, event.data.get("leg"), event.data.get("chain"))
+            before = latest.get(own, "")
+            if stages.get(before) not in IS_OUT:
+                stages.pop(before, None)
+            latest[own], plans[hash_] = hash_, event
+            stages.setdefault(hash_, PLANNED)
+        elif event.kind is Kind.FAILED and event.data.get("revoked") and hash_ in plans:
+            stages[hash_] = Kind.SUBMITTED.value
+        elif event.kind in ENDED or (event.kind is Kind.FAILED and event.data.get("void") and not is_out):
+            stages.pop(hash_, None)
+        elif hash_ in stages and (event.kind in OUT or (event.kind is Kind.CONFIRMED and not is_out)):
+            stages[hash_] = event.kind.value
+    return [(plans[hash_], stage) for hash_, stage in stages.items()]

@@ -92,6 +92,42 @@ def test_stale_nonces_other_safes_closed_incidents_and_drills_are_left_out(tmp_p
     assert nonces(tmp_path) == [(4, "planned")]
 
 
+def test_what_a_reorganisation_took_back_is_reserved_again(tmp_path: Path) -> None:
+    recorder = begun(tmp_path)
+    planned(recorder, 4)
+    went(recorder, Kind.EXPORTED)
+    went(recorder, Kind.EXECUTED)
+    assert nonces(tmp_path) == []
+    went(recorder, Kind.FAILED, revoked=True)
+    assert nonces(tmp_path) == [(4, "submitted")]
+    went(recorder, Kind.EXECUTED)
+    assert nonces(tmp_path) == []
+
+
+def test_what_can_still_execute_stays_reserved_when_its_incident_is_closed(tmp_path: Path) -> None:
+    recorder = begun(tmp_path)
+    for nonce, step in ((4, "pause"), (5, "tighten"), (6, "shown"), (7, "done")):
+        planned(recorder, nonce, step)
+    for step in ("pause", "tighten", "done"):
+        went(recorder, Kind.EXPORTED, step)
+    went(recorder, Kind.EXECUTED, "done")
+    recorder.record(Kind.RISK_LEFT, step="pause", data={"left": f"0x{4:064x}", "reason": "watched"})
+    recorder.record(Kind.CLOSED, data={"ending": "done"})
+    assert nonces(tmp_path) == [(4, "risk_left"), (5, "exported")]
+    assert nonces(tmp_path, on_chain=6) == []
+
+
+def test_what_is_out_stays_reserved_beside_the_next_plan_of_its_leg(tmp_path: Path) -> None:
+    recorder = begun(tmp_path)
+    planned(recorder, 4)
+    went(recorder, Kind.SIGNED)
+    went(recorder, Kind.FAILED, void=True)  # an execution that reverted: the Safe's nonce is free
+    planned(recorder, 5)
+    assert nonces(tmp_path) == [(4, "signed"), (5, "planned")]
+    planned(recorder, 4)
+    assert nonces(tmp_path) == [(4, "signed")], "the very same transaction"
+
+
 def test_a_journal_that_does_not_verify_is_named(tmp_path: Path) -> None:
     recorder = begun(tmp_path)
     planned(recorder, 4)
