@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from incident_cli.errors import Misused, Refused
+from incident_cli.errors import Misused, Refused, Unread
 from incident_cli.flows.connecting import Environment, Services, services_of
 from incident_cli.flows.multisig.aids import Aids, aids_of
 from incident_cli.flows.multisig.loading import Loaded, load_transaction
@@ -53,7 +53,7 @@ class Matter:
 
     @property
     def since(self) -> int | None:
-        """The block it was prepared at, where that is known: it was not executed before."""
+        """The block it was prepared at, where that is known: it was executed after it, if at all."""
         block = (self.proposal or {}).get("block")
         number = block.get("number") if isinstance(block, Mapping) else None
         return number if type(number) is int and number >= 0 else None
@@ -86,18 +86,20 @@ class Counter:
                 f"{self.deployment.name} names no transaction service, so a hash alone says nothing",
                 "name the proposal's file instead, or add the service under `services` in the deployment",
             )
+        problems: list[str] = []
         for chain in self.deployment.services:
             service = self.services(chain)
-            record = service.transaction(safe_tx_hash) if service is not None else None
+            try:
+                record = service.transaction(safe_tx_hash) if service is not None else None
+            except (Unread, Refused) as problem:  # another service may know it
+                problems.append(problem.message)
+                continue
             if record is not None:
                 place = self.place_named(chain, record.safe)
                 version = read_chain_side(place)[0].version
                 tx = record.safe_tx(place.chain_id, version)
                 return Matter(place, Loaded(tx, None, SERVICE, tx.to_json()), service)
-        raise Refused(
-            f"no transaction service of {self.deployment.name} knows {safe_tx_hash}",
-            "look whether it was posted to another service, or name its file",
-        )
+        raise unknown(f"no transaction service of {self.deployment.name}", safe_tx_hash, problems)
 
     def place_named(self, chain: str, safe: str) -> Place:
         """The place of a Safe that the service names; raises Refused where the deployment names no such Safe."""
@@ -122,6 +124,14 @@ class Counter:
                 "add it under `services`, or go on by files: `incident safe sign`, `merge`, `execute --signatures`",
             )
         return service
+
+
+def unknown(who: str, safe_tx_hash: str, problems: Sequence[str]) -> Refused | Unread:
+    """Nobody who could be asked knows it; with the problems of those who could not be."""
+    hint = "look whether it was posted to another service, or name its file"
+    if problems:
+        return Unread(f"{who} that could be asked knows {safe_tx_hash}: {'; '.join(problems)}", hint)
+    return Refused(f"{who} knows {safe_tx_hash}", hint)
 
 
 def counter_of(path: Path, environment: Environment, sleep: Callable[[float], None]) -> Counter:
