@@ -5,26 +5,30 @@ once the chain would take it. Without keys and without a service it is what is w
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from incident_cli.chain.execution import Execution, execution_of, find_execution
+from incident_cli.chain.fees import Unpayable
 from incident_cli.errors import IncidentError, Refused, Waiting
 from incident_cli.evm import Address, checksummed, hex_bytes, keccak, to_hex
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.delivery import FileDelivery, Replaced, place_here, queue_here
-from incident_cli.flows.following import SIGNATURES
+from incident_cli.flows.following import INCLUSION, SIGNATURES
 from incident_cli.flows.handing_over import Keys, NotTaken, Outlet, hand_over
 from incident_cli.flows.leg import Leg, leg_of
-from incident_cli.flows.multisig.executing import Road, execute
+from incident_cli.flows.multisig.executing import Road, advance_execution
 from incident_cli.flows.multisig.place import Place
 from incident_cli.flows.multisig.readiness import Readiness, readiness
 from incident_cli.flows.multisig.standing import Standing, Waiter, stand
 from incident_cli.flows.session import Session
-from incident_cli.incident.events import Kind, every
+from incident_cli.incident.events import Event, Kind, every
 from incident_cli.runbook.model import ContainStep
 from incident_cli.safe.signature_file import file_name, read_signature_file
+from incident_cli.safe.signing import Signer
 from incident_cli.safe.transaction import SafeTx
 
 if TYPE_CHECKING:
@@ -68,7 +72,6 @@ class LiveDelivery:
         """The evidence once the chain has it; until then everything that can be done here is done, then Waiting."""
         tx = SafeTx.from_json(leg.proposal["safe_tx"])
         place = place_here(session, tx.safe, session.reader)
-        intents = [hex_bytes(one.data["raw"]) for one in every(leg.events, Kind.SUBMIT_INTENDED)]
         standing = self.look(session, leg, place, tx)
         if standing.fate == "displaced":
             raise Replaced(f"another transaction took nonce {tx.nonce} of the Safe {tx.safe}")
@@ -80,7 +83,7 @@ class LiveDelivery:
         if self.hand_over(session, leg, standing):
             standing = self.look(session, leg, place, tx)
         self.tell(session, leg, standing)
-        return self.executed(session, leg_of(session, leg.step, leg.name), place, standing, intents)
+        return self.executed(session, leg_of(session, leg.step, leg.name), place, standing)
 
     def queue(self, session: Session, safe: Address) -> Queue | None:
         """What stands in the service, and what other incidents on this machine have proposed."""
@@ -135,40 +138,74 @@ class LiveDelivery:
         if standing.service_problem:
             self.once(session, f"confirmations made in the service are not seen: {standing.service_problem}")
 
-    def once(self, session: Session, words: str) -> None:
+    def once(self, session: Session, words: str, tone: Literal["plain", "bad"] = "bad") -> None:
         """Said once in this session."""
         if words not in self.told:
             self.told.add(words)
-            session.screen.say(words, "bad")
+            session.screen.say(words, tone)
 
-    def executed(self, session: Session, leg: Leg, place: Place, standing: Standing, intents: list[bytes]) -> Execution:
-        """Executed by the broadcaster once it is ready; else raises Waiting for whoever must act."""
+    def executed(self, session: Session, leg: Leg, place: Place, standing: Standing) -> Execution:
+        """The evidence of the execution, brought one step further by the broadcaster where it is ready.
+
+        Raises Waiting for whoever must act, or for its inclusion; Refused where it would fail.
+        """
         broadcaster = self.keys.broadcaster
         found = readiness(place, standing, broadcaster.address if broadcaster else STRANGER)
-        if found.collected is None or broadcaster is None or (found.state != "ready" and not intents):
+        intents = list(every(leg.events, Kind.SUBMIT_INTENDED))
+        if broadcaster is None or (found.state != "ready" and not intents):
             raise self.waiting(session, leg, standing, found)
-        since = standing.block.number
+        packed = found.collected.packed if found.collected is not None and found.state == "ready" else None
+        try:
+            evidence = self.advanced(session, leg, place, broadcaster, packed, intents)
+        except Unpayable as problem:
+            self.once(session, problem.message)
+            raise self.waiting(session, leg, standing, found) from None
+        if evidence is None and found.state == "refused":
+            raise self.waiting(session, leg, standing, found)
+        if evidence is None:
+            raise Waiting(
+                f"{standing.safe_tx_hash} was sent and is not included yet", INCLUSION, "resume to look again"
+            )
+        return self.settled(session, leg, evidence, standing.block.number)
+
+    def advanced(
+        self,
+        session: Session,
+        leg: Leg,
+        place: Place,
+        broadcaster: Signer,
+        packed: bytes | None,
+        intents: Sequence[Event],
+    ) -> Execution | None:
+        """One step of the execution; its intents and what was sent are recorded as they come."""
+        known = {one.data["transaction_hash"] for one in every(leg.events, Kind.SUBMITTED)}
 
         def intend(raw: bytes) -> None:
             leg.record(session, Kind.SUBMIT_INTENDED, raw=to_hex(raw), transaction_hash=to_hex(keccak(raw)))
 
         def sent(hash_: str) -> None:
-            leg.record(session, Kind.SUBMITTED, transaction_hash=hash_)
-            session.screen.say(f"sent by {broadcaster.address}: {hash_}", "good")
+            if hash_ not in known:
+                leg.record(session, Kind.SUBMITTED, transaction_hash=hash_)
+                session.screen.say(f"sent by {broadcaster.address}: {hash_}", "good")
 
-        evidence = execute(
+        return advance_execution(
             place,
-            standing.tx,
-            found.collected.packed,
+            SafeTx.from_json(leg.proposal["safe_tx"]),
+            packed,
             broadcaster,
             intent=intend,
             sent=sent,
-            clock=self.clock,
-            say=session.screen.say,
+            say=lambda words: self.once(session, words, "plain"),
             road=Road(private_url=self.keys.private_url),
-            earlier=intents,
+            earlier=[hex_bytes(one.data["raw"]) for one in intents],
+            idle=self.idle_since(intents),
         )
-        return self.settled(session, leg, evidence, since)
+
+    def idle_since(self, intents: Sequence[Event]) -> float:
+        """Seconds since the last intent; 0 where there is none."""
+        if not intents:
+            return 0.0
+        return max(0.0, (self.clock.now() - datetime.fromisoformat(intents[-1].at)).total_seconds())
 
     def settled(self, session: Session, leg: Leg, evidence: Execution, since: int) -> Execution:
         """The evidence, with the attempt that was mined as the last one of the record: fees may have been raised."""

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from incident_cli.errors import Misused, Waiting
+from incident_cli.drills.accounts import account
+from incident_cli.errors import Misused, NotProven, Refused, Unread, Waiting
 from incident_cli.evm import hex_bytes
 from incident_cli.flows import respond
 from incident_cli.flows.desk import Stop
-from incident_cli.flows.respond import Order
+from incident_cli.flows.handing_over import Keys
+from incident_cli.flows.reading import Reader
+from incident_cli.flows.respond import Order, Surroundings
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
+from incident_cli.safe.signature_file import SignatureFile, Signed, store
 from incident_cli.safe.transaction import SafeTx
 from tests.contracts.packages import Packages
 from tests.fakes.anvil import Anvil
-from tests.fakes.desk import Scripted
+from tests.fakes.desk import FakeClock, Scripted
+from tests.fakes.signers import AccountSigner
 from tests.real.containing import ETH, PROTOCOL, Site, build_site, events, files, let_go, outcome
 
 RUNBOOK = """schema: incident/v1
@@ -188,3 +194,104 @@ def test_a_leg_without_a_safe_or_without_a_call_is_refused(
     assert before in RUNBOOK
     with pytest.raises(Misused, match=words):
         respond.bind_order(order_of(near, far, tmp_path, RUNBOOK.replace(before, after)))
+
+
+def desk(sites: tuple[Site, Site], *, pays: bool = True, follows: bool = False) -> Surroundings:
+    """Somebody who pays on both chains, and stops once it is contained."""
+    payer = AccountSigner(account(9, "payer"))
+    for site in sites:
+        site.anvil.rpc("anvil_setBalance", payer.address, hex(10**18))
+    around = sites[0].around(Scripted({"look": [Stop()]}))
+    return replace(around, keys=Keys(None, payer if pays else None), follows=follows)
+
+
+def signed_on(site: Site, session: Session) -> None:
+    """Two owners sign the proposal of one chain, by file."""
+    (document,) = [one for one in documents(session) if one["safe_tx"]["chainId"] == site.anvil.chain_id]
+    digest = hex_bytes(document["safe_tx_hash"])
+    signatures = tuple(Signed(one.address, one.sign_hash(digest)) for one in site.council.owners[:2])
+    store(Path(session.events[0].data["out"]), SignatureFile(SafeTx.from_json(document["safe_tx"]), signatures))
+
+
+def begun_live(sites: tuple[Site, Site], folder: Path) -> Session:
+    sites[0].folder = folder
+    session = respond.begin(order_of(*sites, folder), desk(sites, pays=False))
+    waits(session)
+    return session
+
+
+def test_a_leg_that_would_fail_does_not_hold_up_the_other(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    near, far = sites
+    session = begun_live(sites, tmp_path)
+    for site in sites:
+        signed_on(site, session)
+    near.govern("appoint(address guardian)", near.other)
+    session = respond.take_up("", desk(sites))
+    with pytest.raises(Refused, match="would fail"):
+        walk(session)
+    let_go(session)
+    assert far.paused() and not near.paused() and outcome(session) != "contained"
+
+
+def test_a_node_that_is_away_does_not_hold_up_the_other(
+    sites: tuple[Site, Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, far = sites
+    session = begun_live(sites, tmp_path)
+    for site in sites:
+        signed_on(site, session)
+    session, real = respond.take_up("", desk(sites)), Reader.read_at
+
+    def away(self: Reader, *anything: Any) -> Any:
+        if self.chain == "near":
+            raise Unread("near is away")
+        return real(self, *anything)
+
+    monkeypatch.setattr(Reader, "read_at", away)
+    with pytest.raises(Unread):
+        walk(session)
+    let_go(session)
+    assert far.paused() and outcome(session) != "contained"
+
+
+def test_what_was_reversed_while_the_other_was_waited_for_is_not_contained(
+    sites: tuple[Site, Site], tmp_path: Path
+) -> None:
+    near, far = sites
+    session = begun_live(sites, tmp_path)
+    signed_on(near, session)
+    around, polls = desk(sites, follows=True), list[float]()
+
+    def sleeping(seconds: float) -> None:
+        polls.append(seconds)
+        for site in sites:
+            site.anvil.mine(1)
+        if len(polls) == 2:
+            pause = "set_paused(bytes32 market, bool paused)"
+            near.anvil.transact(near.council.address, near.market, pause, hex_bytes(ETH), False)
+        if len(polls) == 3:
+            signed_on(far, session)
+        if len(polls) > 10:
+            raise KeyboardInterrupt
+
+    assert isinstance(around.clock, FakeClock)
+    around.clock.sleeping = sleeping
+    session = respond.take_up("", around)
+    with pytest.raises(NotProven):
+        walk(session)
+    let_go(session)
+    assert far.paused() and not near.paused() and outcome(session) != "contained"
+    assert "it was reversed since" in "\n".join(near.screen.lines)
+
+
+def test_what_must_not_change_where_the_step_does_not_act_is_refused(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    text = RUNBOOK.replace("      also_by: [far_council]\n", "      must_not_change: [{read: far.limit}]\n")
+    text = text.replace(', {lever: far.pause, market: "{market}"}', "")
+    with pytest.raises(Misused, match=r"must_not_change reads far\.limit on far, where the step does not act"):
+        respond.bind_order(order_of(*sites, tmp_path, text))
+
+
+def test_one_chain_under_two_names_is_refused(sites: tuple[Site, Site], tmp_path: Path) -> None:
+    near, _ = sites
+    with pytest.raises(Misused, match="has the id 31337 of near"):
+        respond.bind_order(order_of(near, near, tmp_path))
