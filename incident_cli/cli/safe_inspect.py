@@ -30,11 +30,12 @@ ROADS = {
     "other Safe": ", made by the other Safe above",
     "Multicall3": ", made through Multicall3 above",
     "multicall": ", made by the contract above to itself",
+    "executor": ", handed to the contract above",
 }
 VERDICTS = {
     "refused": "REFUSED: sign nothing.",
     "warned": "WARNED: sign only when each warning is understood.",
-    "clean": "CLEAN: nothing was found, and nothing is unknown.",
+    "clean": "CLEAN: every call is known to restrict, and nothing is unknown.",
 }
 
 
@@ -51,13 +52,13 @@ def inspect(
     from incident_cli.cli.settings import variable
     from incident_cli.cli.terminal import Printer, print_json
     from incident_cli.flows.multisig.aids import aids_of
-    from incident_cli.flows.multisig.inspecting import inspect_transaction
+    from incident_cli.flows.multisig.examining import inspected
     from incident_cli.flows.multisig.loading import load_transaction
 
     stdin = stdin_bytes()
     loaded, wanted = load_transaction(file, stdin), load_transaction(expect, stdin) if expect is not None else None
     aids = aids_of(deployment, abi or (), erc7730 or (), protocols, wanted)
-    found = inspect_transaction(loaded, aids, variable)
+    found = inspected(loaded, aids, variable)
     print_json(found.to_json()) if as_json else show(Printer(), found)
     if found.verdict == "refused":
         raise typer.Exit(Refused.exit_code)
@@ -124,6 +125,9 @@ def show_call(printer: Printer, one: DecodedCall, count: int, found: Inspection)
         if name == one.handed_on and text != "0x":
             text = "what stands below"
         show_row(printer, name, f"{text} ({aside})" if aside else found.names.beside(text))
+    if any(two.code == "too-long-to-show" for two in one.findings):
+        for address in dict.fromkeys(one.addresses):
+            show_row(printer, "address", found.names.beside(address))
     if call.data and not one.is_plain:
         show_row(printer, "data", f"{len(call.data)} bytes: {to_hex(call.data)}")
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from incident_cli.abi import parse_signature
 from incident_cli.evm import ZERO, Address
-from incident_cli.safe.contracts import MULTICALL3, MULTISEND_CODE_HASHES, OPAQUE_FUNCTIONS
+from incident_cli.safe.contracts import EXEC_TRANSACTION, MULTICALL3, MULTISEND_CODE_HASHES, OPAQUE_FUNCTIONS, SENTINEL
 from incident_cli.safe.finding import InspectionFinding, refused, warned
 from incident_cli.safe.inspect import (
     inspect_call,
     inspect_delegatecall,
+    inspect_hidden,
     inspect_nonce,
     inspect_opaque,
     inspect_own_version,
@@ -24,6 +26,7 @@ from incident_cli.safe.inspect import (
     name_of,
 )
 from incident_cli.safe.lookalike import hidden_in, lookalikes
+from incident_cli.safe.strict_abi import NotCanonical, decode_exactly
 from incident_cli.safe.transaction import CALL, DELEGATECALL, SafeTx
 from incident_cli.safe.unfolding import MadeCall, Unfolding
 
@@ -61,6 +64,8 @@ def inspect_alone(
         findings += inspect_call(made, tx)
         findings += inspect_carrier(made)
         findings += inspect_target(made, tx, standing, named)
+    findings += inspect_hidden(tx, unfolded)
+    findings += inspect_mentioned(tx, unfolded, named, mentioned)
     findings += inspect_lookalikes(tx, unfolded, named or (), mentioned)
     return tuple(dict.fromkeys(findings))
 
@@ -92,6 +97,22 @@ def inspect_carrier(made: MadeCall) -> Iterator[InspectionFinding]:
         yield from inspect_opaque(call)
     else:
         yield warned("other-safe", f"call {made.number}: {call.to} is asked for {carries}; its payload is shown below")
+        yield from inspect_inner_refund(made)
+
+
+def inspect_inner_refund(made: MadeCall) -> Iterator[InspectionFinding]:
+    """What another Safe is made to pay the broadcaster, which is forbidden there as here."""
+    signature = parse_signature(EXEC_TRANSACTION)
+    if made.call.data[:4] != signature.selector:
+        return
+    try:
+        args = decode_exactly(signature, made.call.data)
+    except NotCanonical:
+        return  # a problem of the unfolding
+    for one, value in zip(signature.inputs[4:9], args[4:9], strict=True):
+        if value not in (0, ZERO):
+            code = "safe-tx-gas" if one.name == "safeTxGas" else "refund"
+            yield refused(code, f"call {made.number}: {one.name} of the other Safe is {value}, it must be zero")
 
 
 def inspect_target(
@@ -104,12 +125,40 @@ def inspect_target(
     if call.to == ZERO:
         yield refused("zero-target", f"call {number} goes to the zero address")
         return
-    if call.to in MULTISEND_CODE_HASHES or call.to == tx.safe:
+    if call.to in MULTISEND_CODE_HASHES:
+        yield from inspect_inner_batch(made, standing)
+        return
+    if call.to == tx.safe:
         return
     if named is not None and call.to not in named:
         yield warned("unknown-target", f"call {number} goes to {call.to}, which the deployment does not name")
     if standing is not None and call.data and standing.code.get(call.to, "") is None and not is_rejection(tx):
         yield warned("no-code", f"call {number}: there is no contract at {call.to}")
+
+
+def inspect_inner_batch(made: MadeCall, standing: Standing | None) -> Iterator[InspectionFinding]:
+    """The code of MultiSendCallOnly where another Safe makes a batch through it."""
+    to = made.call.to
+    if not made.road or made.call.operation != DELEGATECALL:
+        return
+    if standing is None:
+        yield warned("multisend-unread", f"call {made.number}: the code of MultiSendCallOnly at {to} was not read")
+    elif (found := standing.code.get(to) or "no code") != MULTISEND_CODE_HASHES[to]:
+        wanted = MULTISEND_CODE_HASHES[to]
+        yield refused("multisend-code", f"call {made.number}: the code hash at {to} is {found}, it must be {wanted}")
+
+
+def inspect_mentioned(
+    tx: SafeTx, unfolded: Unfolding, named: Collection[Address] | None, mentioned: Collection[Address]
+) -> Iterator[InspectionFinding]:
+    """Addresses among the arguments that the deployment does not know; those called are said as targets."""
+    if named is None:
+        return
+    known = {*named, *MULTISEND_CODE_HASHES, MULTICALL3, ZERO, SENTINEL, tx.safe}
+    known |= {one.call.to for one in unfolded.calls}
+    for address in dict.fromkeys(mentioned):
+        if address not in known:
+            yield warned("unknown-address", f"{address} is among the arguments, and the deployment does not name it")
 
 
 def inspect_lookalikes(
@@ -119,8 +168,7 @@ def inspect_lookalikes(
     known = {*named, *MULTISEND_CODE_HASHES, MULTICALL3, tx.safe}
     targets = [tx.to, tx.gas_token, tx.refund_receiver, *(one.call.to for one in unfolded.calls)]
     for address, other in lookalikes([*targets, *mentioned], known):
-        yield refused("lookalike-address", f"{address} begins and ends like {other}, and is another address")
-    for other in sorted({*known, *targets}):
-        for address in hidden_in(tx.data, [other]):
-            if address not in known:
-                yield refused("lookalike-address", f"{address} begins and ends like {other}, and is another address")
+        yield refused("lookalike-address", f"{address} looks like {other}, and is another address")
+    for address, other in hidden_in(tx.data, {*known, *targets}):
+        if address not in known:
+            yield refused("lookalike-address", f"{address} looks like {other}, and is another address")

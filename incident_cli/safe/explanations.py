@@ -50,14 +50,33 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         " with --abi, or a deployment whose protocol file knows it.",
         "ambiguous-function": "Four bytes name a function, and several known functions fit these: all are shown, and"
         " which one the contract has cannot be told from here.",
-        "not-restricting": "The function belongs to a lever, but the call is not that lever: it undoes it, or gives"
-        " other values, and may open what should be closed. A reopening looks like this; a containment does not.",
+        "not-restricting": "The call lets go: it undoes a lever, or calls its function with values that loosen what"
+        " stands, or releases by its very name. A reopening looks like this; a containment does not.",
+        "direction-unknown": "The function is a lever's, and whether these values restrict is not known: a number may"
+        " let more through than now, or less. How it stands now was not read, or cannot be compared with what is given."
+        " Read what stands now, and compare it yourself.",
+        "lever-refused": "As the chain stands, incident itself would not pull this lever so: whoever would call lacks"
+        " the role, the role holds only for other values, or a value does not fit. The call would fail, or do something"
+        " else.",
+        "meaning-by-file": "What the function is called and does is said by a file alone: the proposal, an ABI, an"
+        " ERC-7730 file or a protocol file. Whoever wants a signature can write one; the contract need not agree. A"
+        " lever of the deployment's own protocols is known without one.",
+        "no-known-meaning": "The function is known by name, and a name is no meaning: the contract decides what it"
+        " does. Only levers of the deployment's protocols are known to restrict.",
+        "carries-call": "Bytes are handed to a contract that may call them in its own name or with its own storage:"
+        " what they do is decided there. What can be unfolded is shown below the call and inspected like every other.",
+        "too-long-to-show": "An argument is longer than a screen or a card shows. Every address in it is listed; read"
+        " the rest with --json before you sign.",
         # to whom
+        "unknown-address": "An address among the arguments is not one that the deployment names. It may be the one that"
+        " gains by the call: learn whose it is, and add it to the deployment if it belongs there.",
         "unknown-target": "The deployment does not name the address that is called.",
-        "lookalike-address": "The address begins and ends like a known one and is another: that is how poisoned"
-        " addresses look. Whoever compares only the ends is deceived.",
+        "lookalike-address": "The address begins and ends like a known one, or shares eight digits at one end with"
+        " it, and is another: that is how poisoned addresses look. Whoever compares only the ends is deceived.",
         "zero-target": "The zero address is called: what is sent there is lost.",
         "no-code": "There is no contract at the address: a call with data does nothing there, and still succeeds.",
+        "more-findings": "There are more findings than can be read. The first of every code are shown; the verdict is"
+        " that of all.",
         # money
         "moves-money": "The call moves a token, or lets somebody move it. Who and how much stands in the message.",
         "unlimited-approval": "The call lets somebody take a token without limit, now and later.",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["clean", "warned", "refused"]
+MOST = 200  # findings that are shown; the verdict is that of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,22 @@ def verdict_of(findings: Iterable[InspectionFinding]) -> Verdict:
     """The worst of them; clean is only what nothing was found about."""
     severities = {one.severity for one in findings}
     return "refused" if "refused" in severities else "warned" if severities else "clean"
+
+
+def ordered(findings: Iterable[InspectionFinding]) -> tuple[InspectionFinding, ...]:
+    """Each finding once, what forbids first; of very many the first of every code, and how many more there are."""
+    every = sorted(dict.fromkeys(findings), key=lambda one: one.severity)
+    return tuple(every) if len(every) <= MOST else capped(every)
+
+
+def capped(every: Sequence[InspectionFinding]) -> tuple[InspectionFinding, ...]:
+    """As many as are shown, each code among them, and one that says how many are not."""
+    count: Counter[str] = Counter()
+    places: list[tuple[int, int]] = []
+    for place, one in enumerate(every):
+        places.append((count[one.code], place))
+        count[one.code] += 1
+    kept = sorted(place for _, place in sorted(places)[: MOST - 1])
+    left = len(every) - len(kept)
+    last = InspectionFinding("more-findings", "warned", f"{left} more findings like these are not shown")
+    return (*(every[place] for place in kept), last)

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from incident_cli.abi import parse_signature
 from incident_cli.evm import ZERO, Address, Call, to_hex
 from incident_cli.safe.batch import InnerCall, is_batch
 from incident_cli.safe.contracts import CONTROL_FUNCTIONS, MULTISEND_CODE_HASHES, OPAQUE_FUNCTIONS
 from incident_cli.safe.finding import InspectionFinding, refused, warned
 from incident_cli.safe.hashes import CHAIN_ID_SINCE, NEWEST, OLDEST
+from incident_cli.safe.hidden import control_within
 from incident_cli.safe.known_functions import control_selectors, known
 from incident_cli.safe.transaction import CALL, DELEGATECALL, SafeTx, parse_version
-from incident_cli.safe.unfolding import MadeCall, unfold
+from incident_cli.safe.unfolding import MadeCall, Unfolding, unfold
 from incident_cli.text import plain
 
 NONCE_HORIZON = 50  # how far ahead of the chain a ladder of pre-signed transactions may reach
@@ -49,7 +51,7 @@ def inspect(
     findings += [refused("bad-batch", problem) for problem in unfolded.problems]
     for made in unfolded.calls:
         findings += (*inspect_call(made, tx), *inspect_opaque(made.call))
-    return (*findings, *compare(unfolded.outermost, expected, tx))
+    return (*findings, *inspect_hidden(tx, unfolded), *compare(unfolded.outermost, expected, tx))
 
 
 def inspect_place(tx: SafeTx, chain_id: int, safe: Address) -> Iterator[InspectionFinding]:
@@ -137,6 +139,14 @@ def inspect_opaque(call: InnerCall) -> Iterator[InspectionFinding]:
     """Nothing by which a Safe acts on what cannot be seen here."""
     if call.data[:4] in OPAQUE_FUNCTIONS:
         yield refused("opaque-call", f"{OPAQUE_FUNCTIONS[call.data[:4]]} at {call.to}")
+
+
+def inspect_hidden(tx: SafeTx, unfolded: Unfolding) -> Iterator[InspectionFinding]:
+    """Functions of control in bytes that a call hands on, beside the calls that are shown as such."""
+    shown = {one.call.data[:4] for one in unfolded.calls}
+    for text in control_within(tx.data):
+        if parse_signature(text).selector not in shown:
+            yield refused("control-change", f"{text} stands in the bytes that are handed on")
 
 
 def is_rejection(tx: SafeTx) -> bool:

@@ -15,19 +15,24 @@ CONTROL = (
     "acceptAdmin()",
     "acceptDefaultAdminTransfer()",
     "acceptGovernance()",
+    "addEmergencyAdmin(address admin)",
+    "addPoolAdmin(address admin)",
     "beginDefaultAdminTransfer(address newAdmin)",
     "changeDefaultAdminDelay(uint48 newDelay)",
     "changeProxyAdmin(address proxy, address newAdmin)",
     "configureMinter(address minter, uint256 allowance)",
     "deny(address account)",
     "diamondCut((address facetAddress, uint8 action, bytes4[] functionSelectors)[] cut, address init, bytes data)",
+    "grantRoles(address account, uint256 roles)",
     "grantRole(uint64 roleId, address account, uint32 executionDelay)",
+    "nominateNewOwner(address owner)",
     "rely(address account)",
     "removeGuardian(address guardian)",
     "renounceRole(uint64 roleId, address callerConfirmation)",
     "revokeRole(uint64 roleId, address account)",
     "setACLAdmin(address admin)",
     "setACLManager(address manager)",
+    "setAddressAsProxy(bytes32 id, address implementation)",
     "setAuthority(address authority)",
     "setDelay(uint256 delay)",
     "setEmergencyAdmin(address admin)",
@@ -111,7 +116,38 @@ MULTICALL = (
     "aggregate3((address target, bool allowFailure, bytes callData)[] calls)",
     "aggregate3Value((address target, bool allowFailure, uint256 value, bytes callData)[] calls)",
 )
-SELF_MULTICALL = ("multicall(bytes[] data)", "multicall(uint256 deadline, bytes[] data)")
+SELF_MULTICALL = (
+    "multicall(bytes[] data)",
+    "multicall(uint256 deadline, bytes[] data)",
+    "multicall(bytes32 previousBlockhash, bytes[] data)",
+)
+# executors: whoever is called makes the call that it is handed, as itself or with its own storage
+EXECUTOR = (
+    "execute(address target, bytes payload)",
+    "execute(address target, uint256 value, bytes payload)",
+    "relay(address target, uint256 value, bytes payload)",
+    "schedule(address target, bytes data, uint48 when)",
+)
+EXECUTOR_OF_MANY = (
+    "executeBatch(address[] targets, bytes[] payloads)",
+    "executeBatch(address[] targets, uint256[] values, bytes[] payloads)",
+)
+# a module that lets a role act for a Safe
+ROLE = (
+    "execTransactionWithRole(address to, uint256 value, bytes data, uint8 operation, uint16 role, bool shouldRevert)",
+    "execTransactionWithRole(address to, uint256 value, bytes data, uint8 operation, bytes32 roleKey,"
+    " bool shouldRevert)",
+    "execTransactionWithRoleReturnData(address to, uint256 value, bytes data, uint8 operation, uint16 role,"
+    " bool shouldRevert)",
+    "execTransactionWithRoleReturnData(address to, uint256 value, bytes data, uint8 operation, bytes32 roleKey,"
+    " bool shouldRevert)",
+)
+# a time-lock that is handed the function as text beside its arguments
+TEXT_TIMELOCK = (
+    "queueTransaction(address target, uint256 value, string signature, bytes data, uint256 eta)",
+    "executeTransaction(address target, uint256 value, string signature, bytes data, uint256 eta)",
+)
+CARRIER = (*EXECUTOR, *EXECUTOR_OF_MANY, *ROLE, *TEXT_TIMELOCK)
 MULTI_SEND = ("multiSend(bytes transactions)",)
 TOKEN = (
     "transfer(address to, uint256 amount)",
@@ -131,7 +167,8 @@ TOKEN = (
 )
 # what nearly every protocol has
 RESTRICTING = ("pause()", "unpause()")
-EVERY = (*NAMED_CONTROL, *CONTROL, *TIMELOCK, *OTHER_SAFE, *MULTICALL, *SELF_MULTICALL, *MULTI_SEND, *TOKEN)
+CARRYING = (*TIMELOCK[:4], *OTHER_SAFE, *MULTICALL, *SELF_MULTICALL, *CARRIER, *MULTI_SEND)
+EVERY = (*NAMED_CONTROL, *CONTROL, *TIMELOCK[4:], *CARRYING, *TOKEN)
 
 
 @functools.cache

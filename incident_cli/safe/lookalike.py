@@ -1,4 +1,4 @@
-"""Addresses that look like known ones: the same first and last digits, and another address between them."""
+"""Addresses that look like known ones: the same first and last digits, or a long end of them, and another between."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from incident_cli.evm import Address, checksummed
 
 ENDS = 2  # bytes at each end: the four digits that wallets leave of an address, and that people compare
+LONG = 8  # digits at one end: more than anybody meets by chance
 SMALLEST = 2**64  # below are precompiles and placeholders, whose ends are zeros and small numbers
+Keys = tuple[tuple[str, str], ...]
 
 
 def ends_of(address: str) -> tuple[str, str]:
@@ -16,30 +18,47 @@ def ends_of(address: str) -> tuple[str, str]:
     return digits[: 2 * ENDS], digits[-2 * ENDS :]
 
 
+def keys_of(address: str) -> Keys:
+    """By what an address is mistaken for another: both ends, or eight digits at one of them (zeros are no mark)."""
+    digits = address[2:].lower()
+    ends = [("first", digits[:LONG]), ("last", digits[-LONG:])]
+    return (ends_of(address), *(one for one in ends if one[1].strip("0")))
+
+
 def lookalikes(addresses: Iterable[Address], known: Iterable[Address]) -> Iterator[tuple[Address, Address]]:
-    """Each address with the known one it can be mistaken for; and each that poses as one before it."""
-    seen: dict[tuple[str, str], list[Address]] = {}
+    """Each address with one it can be mistaken for: a known one, or the first of those before it."""
+    seen: dict[tuple[str, str], Address] = {}
     familiar = frozenset(known)
     for address in sorted(familiar):
-        seen.setdefault(ends_of(address), []).append(address)
+        remember(address, seen)
     for address in dict.fromkeys(addresses):
         if address in familiar or int(address, 16) < SMALLEST:
             continue
-        alike = seen.setdefault(ends_of(address), [])
-        yield from ((address, one) for one in alike if one != address and int(one, 16) >= SMALLEST)
-        alike.append(address)
+        alike = next((seen[key] for key in keys_of(address) if key in seen), None)
+        if alike is not None:
+            yield address, alike
+        remember(address, seen)
 
 
-def hidden_in(data: bytes, known: Iterable[Address]) -> Iterator[Address]:
-    """Addresses anywhere in calldata that begin and end like a known one whose ends are not zeros."""
-    for one in known:
+def remember(address: Address, seen: dict[tuple[str, str], Address]) -> None:
+    """Keep the first address of each key."""
+    if int(address, 16) >= SMALLEST:
+        for key in keys_of(address):
+            seen.setdefault(key, address)
+
+
+def hidden_in(data: bytes, known: Iterable[Address]) -> Iterator[tuple[Address, Address]]:
+    """Addresses anywhere in calldata that begin and end like a known one whose ends are not zeros, with that one."""
+    every = frozenset(known)
+    alike: dict[tuple[bytes, bytes], Address] = {}
+    for one in sorted(every):
         digits = bytes.fromhex(one[2:])
-        first, last = digits[:ENDS], digits[-ENDS:]
-        if not any(first) or not any(last):
+        if any(digits[:ENDS]) and any(digits[-ENDS:]):
+            alike.setdefault((digits[:ENDS], digits[-ENDS:]), one)
+    firsts = frozenset(first for first, _ in alike)
+    for at in range(len(data) - 19):
+        if data[at : at + ENDS] not in firsts:
             continue
-        at = data.find(first)
-        while at != -1:
-            found = data[at : at + 20]
-            if len(found) == 20 and found.endswith(last) and found != digits:
-                yield checksummed(found)
-            at = data.find(first, at + 1)
+        other = alike.get((data[at : at + ENDS], data[at + 20 - ENDS : at + 20]))
+        if other is not None and (found := data[at : at + 20]) != bytes.fromhex(other[2:]):
+            yield checksummed(found), other

@@ -1,17 +1,18 @@
 """Every call that a transaction makes: itself, the entries of its batch, and what those hand on to others to make.
 
-Handed on are the payloads of time-locks, of other Safes, and of multicalls. Nothing is left out in silence: what
-cannot be read is a problem with its place, and so is a nesting or a number beyond the caps.
+Handed on are the payloads of time-locks, of other Safes, of multicalls, and of executors of any kind. Nothing is left
+out in silence: what cannot be read is a problem with its place, and so is a nesting or a number beyond the caps.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from incident_cli.abi import Signature, parse_signature
-from incident_cli.evm import Address
+from incident_cli.evm import Address, keccak
 from incident_cli.safe import known_functions
 from incident_cli.safe.batch import DEPTH_LIMIT, BatchError, InnerCall, entries_of, is_batch
 from incident_cli.safe.contracts import MULTISEND_CODE_HASHES
@@ -19,7 +20,7 @@ from incident_cli.safe.strict_abi import NotCanonical, decode_exactly
 from incident_cli.safe.transaction import CALL, DELEGATECALL, SafeTx
 
 CALL_LIMIT = 2_000
-Road = Literal["", "batch", "time-lock", "other Safe", "Multicall3", "multicall"]
+Road = Literal["", "batch", "time-lock", "other Safe", "Multicall3", "multicall", "executor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,11 @@ def carried_by(call: InnerCall) -> list[tuple[Road, tuple[InnerCall, ...]]]:
     """What one call hands on, by its road; raises BatchError where it does and cannot be read."""
     if is_batch(call.data):
         return [("batch", entries_of(call.data))]
-    for road, texts, read in ROADS:
-        for text in texts:
-            signature = parse_signature(text)
-            if signature.selector == call.data[:4]:
-                return [(road, tuple(read(call, arguments(signature, call.data))))]
-    return []
+    known = roads().get(call.data[:4])
+    if known is None:
+        return []
+    road, signature, read = known
+    return [(road, tuple(read(call, arguments(signature, call.data))))]
 
 
 def arguments(signature: Signature, data: bytes) -> tuple[Any, ...]:
@@ -115,6 +115,13 @@ def arguments(signature: Signature, data: bytes) -> tuple[Any, ...]:
         return decode_exactly(signature, data)
     except NotCanonical as problem:
         raise BatchError(f"the arguments of {signature.name} cannot be read: {problem}") from problem
+
+
+@functools.cache
+def roads() -> dict[bytes, tuple[Road, Signature, Any]]:
+    """Every function that hands calls on, by selector."""
+    signatures = ((road, parse_signature(text), read) for road, texts, read in ROADS for text in texts)
+    return {one.selector: (road, one, read) for road, one, read in signatures}
 
 
 def of_timelock(call: InnerCall, args: tuple[Any, ...]) -> Iterator[InnerCall]:
@@ -147,9 +154,36 @@ def of_own_multicall(call: InnerCall, args: tuple[Any, ...]) -> Iterator[InnerCa
         yield InnerCall(CALL, call.to, 0, data)
 
 
+def of_executor(call: InnerCall, args: tuple[Any, ...]) -> Iterator[InnerCall]:
+    """What an executor is asked to call, without a value where it is given none."""
+    if isinstance(args[0], str):
+        yield InnerCall(CALL, Address(args[0]), args[1] if isinstance(args[1], int) else 0, args[-1])
+        return
+    values = args[1] if len(args) == 3 else (0,) * len(args[0])
+    if not len(args[0]) == len(values) == len(args[-1]):
+        raise BatchError(f"an executor is handed {len(args[0])} targets and {len(args[-1])} payloads")
+    for to, value, data in zip(args[0], values, args[-1], strict=True):
+        yield InnerCall(CALL, Address(to), value, data)
+
+
+def of_scheduler(call: InnerCall, args: tuple[Any, ...]) -> Iterator[InnerCall]:
+    """What a manager of access is asked to call later."""
+    yield InnerCall(CALL, Address(args[0]), 0, args[1])
+
+
+def of_text_timelock(call: InnerCall, args: tuple[Any, ...]) -> Iterator[InnerCall]:
+    """What a time-lock calls that is handed the function as text; the data are whole where there is no text."""
+    to, value, text, data, _ = args
+    yield InnerCall(CALL, Address(to), value, keccak(text.encode())[:4] + data if text else data)
+
+
 ROADS: tuple[tuple[Road, tuple[str, ...], Any], ...] = (
     ("time-lock", known_functions.TIMELOCK[:4], of_timelock),
     ("other Safe", known_functions.OTHER_SAFE, of_other_safe),
     ("Multicall3", known_functions.MULTICALL, of_multicall3),
     ("multicall", known_functions.SELF_MULTICALL, of_own_multicall),
+    ("executor", (*known_functions.EXECUTOR[:3], *known_functions.EXECUTOR_OF_MANY), of_executor),
+    ("executor", known_functions.EXECUTOR[3:], of_scheduler),
+    ("executor", known_functions.ROLE, of_other_safe),
+    ("time-lock", known_functions.TEXT_TIMELOCK, of_text_timelock),
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from incident_cli.abi import parse_signature
 from incident_cli.document import parse_document
 from incident_cli.errors import Refused
-from incident_cli.evm import Address, Call, checksummed, keccak, to_hex
+from incident_cli.evm import Address, Block, Call, CallRead, Missing, Read, Snapshot, checksummed, keccak, to_hex
 from incident_cli.flows.multisig.aids import Aids
 from incident_cli.flows.multisig.inspecting import ChainView, Inspection, judge
 from incident_cli.flows.multisig.loading import PROPOSAL_SCHEMA, Loaded
@@ -30,6 +30,14 @@ TIMELOCK = checksummed(keccak(b"timelock")[:20])
 STRANGER = checksummed(keccak(b"stranger")[:20])
 MULTISEND = RELEASES["1.4.1"].multisend_call_only[0]
 NONCE = 7
+ANSWERS: dict[str, object] = {
+    "guardian": SAFE,
+    "governance": TIMELOCK,
+    "marketPaused": False,
+    "withdrawalCapacity": 500_000_000_000,
+    "withdrawalPeriod": 3_600,
+    "shutDown": False,
+}
 CODE = "0x" + "c0" * 32
 DEPLOYMENT = f"""schema: incident-deployment/v1
 name: test
@@ -72,7 +80,7 @@ def loaded(tx: SafeTx) -> Loaded:
     return Loaded(tx, None, "test", {})
 
 
-def view(tx: SafeTx) -> ChainView:
+def view(tx: SafeTx, answers: Mapping[str, object] | None = None) -> ChainView:
     """The chain as it should be: contracts where the deployment says, nothing at a stranger's."""
     known: dict[Address, str | None] = {MULTISEND: RELEASES["1.4.1"].multisend_code_hash}
     known |= dict.fromkeys((EXCHANGE, USDC, TIMELOCK, SAFE), CODE)
@@ -82,7 +90,25 @@ def view(tx: SafeTx) -> ChainView:
         1,
         hash_or_zeros(tx),
         100,
+        snapshot(dict(answers or ANSWERS)),
     )
+
+
+def snapshot(answers: Mapping[str, object]) -> Snapshot:
+    """What every view of the exchange answers, by its name, whatever it is asked."""
+    return Snapshot(Block("ethereum", 100, "0x" + "01" * 32, 1_700_000_000), Answers(answers))
+
+
+class Answers(dict[Read, tuple[object, ...] | Missing]):
+    """Answers by the name of the view."""
+
+    def __init__(self, named: Mapping[str, object]) -> None:
+        super().__init__()
+        self.named = named
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        name = key.signature.name if isinstance(key, CallRead) else ""
+        return (self.named[name],) if name in self.named else default
 
 
 def hash_or_zeros(tx: SafeTx) -> str:

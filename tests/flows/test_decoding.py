@@ -16,7 +16,7 @@ from incident_cli.errors import Misused
 from incident_cli.evm import Address, Call, to_hex
 from incident_cli.flows.multisig.aids import Aids, aids_of
 from incident_cli.flows.multisig.decoding import DecodedCall, decode_call
-from incident_cli.flows.multisig.functions import Candidate, Functions, abi_functions, add_protocols, put
+from incident_cli.flows.multisig.functions import Candidate, Functions, abi_functions, levers_of, put
 from incident_cli.flows.multisig.inspecting import judge
 from incident_cli.flows.multisig.naming import Names, names_of
 from incident_cli.runbook.deployment import sound
@@ -119,9 +119,11 @@ COMET = "pause(bool,bool,bool,bool,bool)"
 
 
 def levers(protocol: str) -> Functions:
-    """The levers of one shipped protocol, wherever they stand."""
-    functions = Functions()
-    add_protocols(functions, catalog(), [protocol])
+    """The levers of one shipped protocol, as if each of its contracts were the exchange."""
+    functions, found = Functions(), catalog().find(protocol)
+    assert found is not None
+    for _, one in levers_of(found, protocol):
+        put(functions.at.setdefault(EXCHANGE, {}), one)
     return functions
 
 

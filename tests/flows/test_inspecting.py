@@ -106,7 +106,7 @@ def test_a_containment_that_is_known_and_read_is_clean() -> None:
 
 
 def test_without_the_chain_the_best_is_a_warning() -> None:
-    for calls, extra in (([PAUSE], set()), ([PAUSE, LIMIT], {"multisend-unread"})):
+    for calls, extra in (([PAUSE], set()), ([PAUSE, LIMIT], {"multisend-unread", "direction-unknown"})):
         found = look(made(calls), chain=False)
         assert (found.verdict, codes(found)) == ("warned", {"chain-not-read", *extra})
     bare = judge(loaded(made([PAUSE])), Aids(), None)
@@ -210,6 +210,9 @@ def test_what_is_warned_of(code: str, tx: SafeTx) -> None:
 def test_every_code_is_explained_and_shown_somewhere() -> None:
     shown = {code for code, _ in [*REFUSED, *WARNED]} | {"multisend-unread", "chain-not-read"}
     elsewhere = {"wrong-chain", "wrong-safe", "hash-disputed", "ambiguous-function"}  # below, and in test_decoding
+    elsewhere |= {"direction-unknown", "lever-refused"}  # in test_direction
+    elsewhere |= {"carries-call", "meaning-by-file", "more-findings", "no-known-meaning"}  # in test_meaning
+    elsewhere |= {"too-long-to-show", "unknown-address"}
     elsewhere |= {"unexpected-value", "call-count", "call-differs", "field-differs"}  # in test_expectation
     assert shown | elsewhere == set(EXPLANATIONS)
 

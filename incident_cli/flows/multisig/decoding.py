@@ -7,20 +7,20 @@ them are named; where a known function fits but for its encoding, something ride
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from incident_cli.abi import Signature
+from incident_cli.abi import Parameter, parse_signature
 from incident_cli.evm import Address, to_hex
-from incident_cli.flows.multisig.functions import Candidate, Functions
+from incident_cli.flows.multisig.functions import BUILT_IN, Candidate, Functions
+from incident_cli.flows.multisig.meaning import Fit, lever_words, meaning_findings
 from incident_cli.flows.multisig.naming import Names
 from incident_cli.flows.multisig.wording import (
-    MONEY,
+    SHOWN_WHOLE,
     argument_texts,
     clear_sentence,
     empty_sentence,
     generic_sentence,
-    is_unlimited,
     known_sentence,
     native,
     whole,
@@ -28,29 +28,24 @@ from incident_cli.flows.multisig.wording import (
 from incident_cli.flows.proposal import counted
 from incident_cli.safe.finding import InspectionFinding, refused, warned
 from incident_cli.safe.inspect import is_rejection
-from incident_cli.safe.known_functions import MULTICALL, OTHER_SAFE
+from incident_cli.safe.known_functions import CARRYING
 from incident_cli.safe.strict_abi import NotCanonical, decode_arguments
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.unfolding import MadeCall
 from incident_cli.text import plain
 
-Fit = tuple[Candidate, tuple[object, ...]]
+CARRIED = frozenset({"data", "payload", "payloads", "calls", "transactions"})  # names of what is shown below
 PAYLOADS: Mapping[str, str] = {
-    **dict.fromkeys(("schedule", "multicall"), "data"),
-    **dict.fromkeys(("scheduleBatch", "executeBatch"), "payloads"),
-    **dict.fromkeys((one.partition("(")[0] for one in OTHER_SAFE), "data"),
-    **dict.fromkeys((one.partition("(")[0] for one in MULTICALL), "calls"),
-    "execute": "payload",
-    "multiSend": "transactions",
+    one.canonical: next(two.name for two in one.inputs if two.name in CARRIED) for one in map(parse_signature, CARRYING)
 }
-ALLOWANCES = frozenset({"approve", "increaseAllowance", "permit"})
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedCall:
     """One call as it is shown. `function` is empty where it is not known; `source` says where it is known from.
 
-    `args` are whole and as they are on chain; `asides` say some of them in their units.
+    `args` are whole and as they are on chain; `asides` say some of them in their units, `addresses` are those among
+    them; `levers` are the levers that it may be, restricting, before the chain was asked.
     """
 
     made: MadeCall
@@ -62,6 +57,8 @@ class DecodedCall:
     values: tuple[object, ...]
     findings: tuple[InspectionFinding, ...] = ()
     asides: Mapping[str, str] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
+    levers: tuple[Candidate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it: amounts of wei as decimal strings, `number` is its place, `via` who makes it."""
@@ -88,21 +85,19 @@ class DecodedCall:
     @property
     def handed_on(self) -> str:
         """The argument that holds calls which are shown by themselves; empty where there is none."""
-        return PAYLOADS.get(self.function.partition("(")[0], "") if self.is_plain and self.source == "built in" else ""
-
-    @property
-    def addresses(self) -> Iterator[Address]:
-        """Every address among the arguments."""
-        yield from addresses_in(self.values)
+        return PAYLOADS.get(self.function, "") if self.is_plain and self.source == BUILT_IN else ""
 
 
-def addresses_in(value: object) -> Iterator[Address]:
-    """Every address in decoded values."""
-    if isinstance(value, tuple):
-        for one in value:
-            yield from addresses_in(one)
-    elif isinstance(value, str) and len(value) == 42 and value.startswith("0x"):
-        yield Address(value)
+def addresses_in(parameters: Sequence[Parameter], values: Sequence[object]) -> Iterator[Address]:
+    """Every address in decoded values, by their types: a text that looks like one is none."""
+    for one, value in zip(parameters, values, strict=True):
+        if one.type == "address":
+            yield Address(str(value))
+        elif one.type.endswith("]") and isinstance(value, tuple) and "address" in one.type:
+            element = Parameter(one.type[: one.type.rindex("[")], "", one.components)
+            yield from addresses_in([element] * len(value), value)
+        elif one.components and isinstance(value, tuple):
+            yield from addresses_in(one.components, value)
 
 
 def decode_call(made: MadeCall, tx: SafeTx, functions: Functions, names: Names) -> DecodedCall:
@@ -115,7 +110,7 @@ def decode_call(made: MadeCall, tx: SafeTx, functions: Functions, names: Names) 
     candidates = list(functions.candidates(call))
     fits = list(fitting(candidates, call.data))
     if fits:
-        return decoded(made, fits, functions, names)
+        return decoded(made, fits, candidates, functions, names)
     return misfit(made, candidates, names) if candidates else undecoded(made, names)
 
 
@@ -130,26 +125,43 @@ def fitting(candidates: Sequence[Candidate], data: bytes) -> Iterator[Fit]:
             yield one, args
 
 
-def decoded(made: MadeCall, fits: Sequence[Fit], functions: Functions, names: Names) -> DecodedCall:
+def decoded(
+    made: MadeCall, fits: Sequence[Fit], candidates: Sequence[Candidate], functions: Functions, names: Names
+) -> DecodedCall:
     """A call that fits; what the other sources say of the same function is added."""
     best, args = fits[0]
     signature = best.signature
     same = [one for one, _ in fits if one.signature.canonical == signature.canonical]
-    others = {one.signature.canonical for one, _ in fits} - {signature.canonical}
-    findings = list(money(made, signature, args, names))
-    if others:
-        listed = ", ".join([signature.canonical, *sorted(others)])
-        findings.append(warned("ambiguous-function", f"call {made.number} may be any of {listed}"))
-    if is_no_lever(same, args):
-        findings.append(warned("not-restricting", f"call {made.number}: {lever_words(same, args)}"))
+    findings = [*ambiguous(made, fits, candidates), *meaning_findings(made, fits, same, functions, names)]
     words = sentence(made, same, args, functions, names)
     if made.call.value:
         words += f" It sends {native(made.call.value)}."
     texts = argument_texts(signature, args)
-    found = tuple(findings)
     asides = counted_arguments(same, args, list(texts), names)
-    name = names.of(made.call.to)
-    return DecodedCall(made, name, signature.canonical, texts, words, best.source, args, found, asides)
+    name, addresses = names.of(made.call.to), tuple(addresses_in(signature.inputs, args))
+    levers = tuple(one for one in same if one.meaning and not one.by_file and one.restricts(args))
+    found = DecodedCall(
+        made, name, signature.canonical, texts, words, best.source, args, tuple(findings), asides, addresses, levers
+    )
+    return replace(found, findings=(*found.findings, *too_long(found)))
+
+
+def ambiguous(made: MadeCall, fits: Sequence[Fit], candidates: Sequence[Candidate]) -> Iterator[InspectionFinding]:
+    """Other functions of the same four bytes: those that fit, and whatever every inspection knows by them."""
+    best = fits[0][0].signature.canonical
+    others = {one.signature.canonical for one, _ in fits}
+    others |= {one.signature.canonical for one in candidates if one.source == BUILT_IN}
+    if others - {best}:
+        listed = ", ".join([best, *sorted(others - {best})])
+        yield warned("ambiguous-function", f"call {made.number} may be any of {listed}")
+
+
+def too_long(call: DecodedCall) -> Iterator[InspectionFinding]:
+    """Arguments that are cut on a screen and on a card."""
+    for name, text in call.args.items():
+        if len(text) > SHOWN_WHOLE and name != call.handed_on:
+            words = f"call {call.made.number}: {plain(name, 60)} has {len(text)} characters, the screen shows"
+            yield warned("too-long-to-show", f"{words} the first {SHOWN_WHOLE} and every address; --json has all")
 
 
 def counted_arguments(
@@ -162,23 +174,6 @@ def counted_arguments(
     return {name: words for name, (raw, words) in said.items() if words != raw}
 
 
-def is_no_lever(same: Sequence[Candidate], args: tuple[object, ...]) -> bool:
-    """Whether it is the function of a lever, called in another way than a lever calls it."""
-    levers = [one for one in same if one.meaning]
-    return bool(levers) and not any(one.restricts(args) for one in levers)
-
-
-def lever_words(same: Sequence[Candidate], args: tuple[object, ...]) -> str:
-    """What the catalogue says of a function with these arguments; nothing where it has no lever of it."""
-    levers = [one for one in same if one.meaning]
-    found = next((one for one in levers if one.restricts(args)), None)
-    found = found or next((one for one in levers if one.loosens), None)
-    if found is not None or not levers:
-        return found.meaning if found else ""
-    label = levers[0].meaning.partition(":")[0]
-    return f"Calls the function of {label} with other values than that lever: it may do the opposite of restricting."
-
-
 def sentence(
     made: MadeCall, same: Sequence[Candidate], args: tuple[object, ...], functions: Functions, names: Names
 ) -> str:
@@ -188,20 +183,6 @@ def sentence(
     if clear is not None:
         words.append(clear_sentence(clear, made.call, args, names, functions.chain_id))
     return " ".join(filter(None, words)) or generic_sentence(made.call, same[0].signature, names)
-
-
-def money(made: MadeCall, signature: Signature, args: tuple[object, ...], names: Names) -> Iterator[InspectionFinding]:
-    """Whether a call moves a token, or lets somebody: who and how much."""
-    if signature.canonical not in MONEY:
-        return
-    words = f"call {made.number}: {known_sentence(made.call, signature, args, names)}"
-    amount = args[2] if signature.name == "permit" else args[1]
-    is_allowance = signature.name in ALLOWANCES
-    is_all = signature.name == "setApprovalForAll"
-    if (is_allowance or is_all) and not amount:
-        return
-    unlimited = is_all or (is_allowance and isinstance(amount, int) and is_unlimited(amount))
-    yield warned("unlimited-approval" if unlimited else "moves-money", words)
 
 
 def misfit(made: MadeCall, candidates: Sequence[Candidate], names: Names) -> DecodedCall:

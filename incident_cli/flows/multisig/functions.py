@@ -1,5 +1,5 @@
-"""Where a function's meaning may come from, best first: the deployment's own levers, the proposal, files given, and
-what every inspection knows.
+"""Where a function's meaning may come from, best first: the deployment's own levers, what every inspection knows, the
+files that were given, and last the proposal, which anybody may have written.
 
 Each source is asked for candidates by the four bytes of the selector; whether one fits is for the strict decoder.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from incident_cli.abi import Signature, SignatureError, parse_signature
@@ -16,10 +16,11 @@ from incident_cli.errors import Misused
 from incident_cli.evm import Address, Call
 from incident_cli.expression import Expression, ExpressionError, evaluate
 from incident_cli.flows.multisig.clear_signing import Descriptor, FunctionFormat
+from incident_cli.flows.multisig.pulls import BoundLever
 from incident_cli.protocols.catalog import Catalog
 from incident_cli.protocols.definitions import LeverDefinition
 from incident_cli.protocols.protocol import Protocol
-from incident_cli.protocols.slot import Fixed, abi_value
+from incident_cli.protocols.slot import BoundSlot, Fixed, abi_value
 from incident_cli.protocols.worth import Worth, computed, expressions, fitted
 from incident_cli.runbook.deployment import Deployment, SlotEntry
 from incident_cli.safe.batch import InnerCall
@@ -31,6 +32,7 @@ ABI_CAP = 4 * 1024 * 1024
 ABI_DEPTH = 256  # an artefact may hold a whole syntax tree
 FUNCTIONS = 5_000  # of one file
 COMPONENT_DEPTH = 8
+CATALOGUE, BUILT_IN, PROPOSAL, PROTOCOL_FILE, CLEAR = "catalogue", "built in", "proposal", "protocol file", "ERC-7730"
 Table = dict[bytes, list["Candidate"]]
 
 
@@ -39,7 +41,7 @@ class Candidate:
     """A function that calldata may be a call of, where it is known from, and what it means where that is said.
 
     `fixed` are the arguments, by place, that a lever always gives; `loosens` where it is the way back of a lever;
-    `units` say what an argument counts: a token's symbol, seconds, bps.
+    `units` say what an argument counts: a token's symbol, seconds, bps; `lever` is the lever at its addresses.
     """
 
     signature: Signature
@@ -49,6 +51,12 @@ class Candidate:
     fixed: Mapping[int, object] = field(default_factory=dict)
     loosens: bool = False
     units: Mapping[int, str] = field(default_factory=dict)
+    lever: BoundLever | None = None
+
+    @property
+    def by_file(self) -> bool:
+        """Whether nothing but a file says what the function is."""
+        return self.source not in (CATALOGUE, BUILT_IN)
 
     def restricts(self, args: Sequence[object]) -> bool:
         """Whether these arguments are those with which a lever restricts: those it fixes are as it fixes them, and of
@@ -61,44 +69,53 @@ class Candidate:
 
 @dataclass(slots=True)
 class Functions:
-    """Every source. `at` holds functions of contracts that the deployment names; `anywhere` those of no address."""
+    """Every source. `at` holds functions of contracts that the deployment names, `bound` the protocols it says they are
+    of; `anywhere` holds functions of no address."""
 
     at: dict[Address, Table] = field(default_factory=dict)
     expected: dict[tuple[Address, bytes], Signature] = field(default_factory=dict)
     anywhere: Table = field(default_factory=dict)
     descriptors: Sequence[Descriptor] = ()
     chain_id: int = 0
+    bound: dict[Address, set[str]] = field(default_factory=dict)
 
     def candidates(self, call: InnerCall) -> Iterator[Candidate]:
         """The functions that a call may be of, best source first."""
         selector = call.data[:4]
         yield from self.at.get(call.to, {}).get(selector, ())
-        named = self.expected.get((call.to, call.data))
-        if named is not None:
-            yield Candidate(named, "proposal")
+        yield from (Candidate(one, BUILT_IN) for one in known(call.data))
         yield from self.anywhere.get(selector, ())
         for one in self.descriptors:
             if one.is_for(self.chain_id, call.to):
-                yield from (Candidate(two.signature, "ERC-7730", "", two) for two in one.functions(selector))
-        yield from (Candidate(one, "built in") for one in known(call.data))
+                yield from (Candidate(two.signature, CLEAR, "", two) for two in one.functions(selector))
+        named = self.expected.get((call.to, call.data))
+        if named is not None:
+            yield Candidate(named, PROPOSAL)
 
 
 def add_levers(functions: Functions, deployment: Deployment, chain: str, catalog: Catalog) -> None:
     """The levers of every protocol that the deployment puts somewhere on the chain, at their addresses."""
     for slot, entry in every_slot(deployment):
         protocol = catalog.find(entry.protocol) if entry.protocol and entry.chain == chain else None
-        for on, found in levers_of(protocol, slot) if protocol else ():
+        if protocol is None:
+            continue
+        for own in entry.addresses.values():
+            functions.bound.setdefault(own, set()).add(protocol.protocol)
+        bound = (
+            BoundSlot(slot, protocol, chain, entry.addresses) if set(protocol.slots) <= set(entry.addresses) else None
+        )
+        for on, found in levers_of(protocol, slot, bound):
             address = entry.addresses.get(on)
             if address is not None:
                 put(functions.at.setdefault(address, {}), found)
 
 
 def add_protocols(functions: Functions, folder: Catalog, names: Sequence[str]) -> None:
-    """The levers of protocol files that were given, wherever they stand."""
+    """The levers of protocol files that were given, wherever they stand: what a contract is, no such file can say."""
     for name in names:
         protocol = folder.find(name)
         for _, found in levers_of(protocol, name) if protocol else ():
-            put(functions.anywhere, found)
+            put(functions.anywhere, replace(found, source=PROTOCOL_FILE))
 
 
 def every_slot(deployment: Deployment) -> Iterator[tuple[str, SlotEntry]]:
@@ -108,19 +125,21 @@ def every_slot(deployment: Deployment) -> Iterator[tuple[str, SlotEntry]]:
         yield from market.slots.items()
 
 
-def levers_of(protocol: Protocol, slot: str) -> Iterator[tuple[str, Candidate]]:
+def levers_of(protocol: Protocol, slot: str, bound: BoundSlot | None = None) -> Iterator[tuple[str, Candidate]]:
     """Every function of a protocol's levers, with the slot of the protocol it is called on."""
     for name, lever in protocol.levers.items():
         label = f"{slot}.{name}"
+        own = BoundLever(bound, name) if bound else None
         fixed = fixed_in(lever.call, lever.with_)
         meaning, units = plain(f"{label}: {lever.does}"), units_in(lever, protocol)
-        yield lever.on, Candidate(lever.call, "catalogue", meaning, fixed=fixed, units=units)
+        yield lever.on, Candidate(lever.call, CATALOGUE, meaning, fixed=fixed, units=units, lever=own)
+        before = BoundLever(bound, name, True) if bound else None
         for first in lever.first:
-            fixed = fixed_in(first.call, first.with_)
-            yield first.on, Candidate(first.call, "catalogue", plain(f"Must come first for {label}."), fixed=fixed)
+            fixed, words = fixed_in(first.call, first.with_), plain(f"Must come first for {label}.")
+            yield first.on, Candidate(first.call, CATALOGUE, words, fixed=fixed, lever=before)
         if lever.undo is not None and lever.undo.call is not None:
             meaning = plain(f"Undoes {label}: what that closed is opened again.")
-            yield lever.undo.on or lever.on, Candidate(lever.undo.call, "catalogue", meaning, loosens=True)
+            yield lever.undo.on or lever.on, Candidate(lever.undo.call, CATALOGUE, meaning, loosens=True)
 
 
 def fixed_in(signature: Signature, worths: Mapping[str, Worth]) -> dict[int, object]:

@@ -9,16 +9,18 @@ cannot be seen on paper, and "clean" means that nothing at all is unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from incident_cli.abi import parse_signature
 from incident_cli.errors import IncidentError, Refused, Unread
-from incident_cli.evm import Address, CallRead, CodeRead, keccak, to_hex
+from incident_cli.evm import Address, CallRead, CodeRead, Snapshot, keccak, to_hex
 from incident_cli.flows.connecting import Environment
 from incident_cli.flows.guarding import demand
 from incident_cli.flows.multisig.aids import Aids, chain_of, functions_of
 from incident_cli.flows.multisig.decoding import DecodedCall, decode_call
+from incident_cli.flows.multisig.deriving import with_derived
+from incident_cli.flows.multisig.directing import reads_of_levers, with_direction
 from incident_cli.flows.multisig.expectation import Difference, Expected, expected_of, held_against
 from incident_cli.flows.multisig.loading import Loaded
 from incident_cli.flows.multisig.naming import Names, names_of
@@ -27,7 +29,7 @@ from incident_cli.flows.proposal import SAFE_READS
 from incident_cli.runbook.deployment import Deployment
 from incident_cli.safe import contracts
 from incident_cli.safe.alone import Standing, inspect_alone
-from incident_cli.safe.finding import InspectionFinding, Verdict, refused, verdict_of, warned
+from incident_cli.safe.finding import InspectionFinding, Verdict, ordered, refused, verdict_of, warned
 from incident_cli.safe.hashes import SafeHashes, calldata_digest, hash_transaction
 from incident_cli.safe.second_opinion import agree
 from incident_cli.safe.transaction import SafeTx
@@ -40,13 +42,14 @@ SCHEMA = "incident.safe-inspect/v1"
 
 @dataclass(frozen=True, slots=True)
 class ChainView:
-    """The Safe as the chain shows it, and the hash that the Safe itself computes."""
+    """The Safe as the chain shows it, the hash that the Safe itself computes, and all that the levers called ask."""
 
     standing: Standing
     owners: tuple[Address, ...]
     threshold: int
     contract_hash: str
     block: int
+    snapshot: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,14 @@ def chain_object(view: ChainView | None) -> dict[str, Any] | None:
 def inspect_transaction(loaded: Loaded, aids: Aids, environment: Environment) -> Inspection:
     """Inspect a transaction; raises Misused for an aid that is wrong. An unread chain is in the answer."""
     place, misplaced = placed(loaded.tx, aids.deployment, environment)
-    return judge(loaded, aids, view_or_why(place, loaded.tx), misplaced)
+    if place is None:
+        return judge(loaded, aids, None, misplaced)
+    try:
+        whole = replace(aids, deployment=with_derived(place, aids.catalog))
+        view: ChainView | IncidentError = view_of(place, loaded.tx, unfold(loaded.tx), lever_reads(loaded.tx, whole))
+    except (Unread, Refused) as problem:
+        whole, view = aids, problem
+    return judge(loaded, whole, view, misplaced)
 
 
 def judge(
@@ -116,17 +126,16 @@ def judge(
     view = None if isinstance(view, IncidentError) else view
     names = names_of(aids.deployment, chain_of(tx, aids.deployment), tx.safe)
     expected = expectations(loaded, aids.expect)
-    calls = decoded_calls(tx, aids, expected, names)
+    calls = with_direction(decoded_calls(tx, aids, expected, names), tx.safe, names, view.snapshot if view else None)
     hashes, disputed = hashed(tx, view)
     findings = [*misplaced, *disputed, *because_unread(alone(tx, calls, view, names), unread)]
     findings += [two for one in calls for two in one.findings]
     held = [held_against(tx, one) for one in expected]
     findings += [two for found, _ in held for two in found]
-    ordered = tuple(sorted(dict.fromkeys(findings), key=lambda one: one.severity))
     opinions = ("incident", "safe-eth-py", *(("the Safe itself",) if view else ())) if hashes else ()
     differences = tuple(dict.fromkeys(two for _, shown in held for two in shown))
-    verdict = verdict_of(ordered)
-    return Inspection(tx, verdict, ordered, calls, hashes, names, differences, view, unread, opinions)
+    verdict = verdict_of(findings)
+    return Inspection(tx, verdict, ordered(findings), calls, hashes, names, differences, view, unread, opinions)
 
 
 def decoded_calls(tx: SafeTx, aids: Aids, expected: Sequence[Expected], names: Names) -> tuple[DecodedCall, ...]:
@@ -162,22 +171,18 @@ def placed(
     return place_of(deployment, chain, tx.safe, environment), []
 
 
-def view_or_why(place: Place | None, tx: SafeTx) -> ChainView | IncidentError | None:
-    """The chain's view of the transaction, or why it could not be had; None where there is no place to look."""
-    if place is None:
-        return None
-    try:
-        return view_of(place, tx, unfold(tx))
-    except (Unread, Refused) as problem:
-        return problem
+def lever_reads(tx: SafeTx, aids: Aids) -> list[CallRead]:
+    """What has to be read to know which way the levers called work."""
+    names = names_of(aids.deployment, chain_of(tx, aids.deployment), tx.safe)
+    return list(reads_of_levers(decoded_calls(tx, aids, (), names), tx.safe, names))
 
 
-def view_of(place: Place, tx: SafeTx, unfolded: Unfolding) -> ChainView:
-    """One round: the Safe, the hash it computes, and the code at every address called; raises Unread."""
+def view_of(place: Place, tx: SafeTx, unfolded: Unfolding, more: Sequence[CallRead] = ()) -> ChainView:
+    """One round: the Safe, the hash it computes, the code at every address called, and more; raises Unread."""
     reads = {name: CallRead(tx.safe, signature) for name, signature in SAFE_READS.items()}
     own = CallRead(tx.safe, HASH, (*tx.arguments, tx.nonce))
     codes = {one: CodeRead(one) for one in dict.fromkeys([tx.to, *(made.call.to for made in unfolded.calls)])}
-    snapshot = place.reader.read([*reads.values(), own, *codes.values()])
+    snapshot = place.reader.read([*reads.values(), own, *codes.values(), *more])
     values = {name: demand(f"the Safe's {name}", snapshot.value(read)) for name, read in reads.items()}
     code = {one: cast(bytes, demand(f"the code at {one}", snapshot.value(read))) for one, read in codes.items()}
     hashes: Mapping[Address, str | None] = {one: to_hex(keccak(data)) if data else None for one, data in code.items()}
@@ -188,6 +193,7 @@ def view_of(place: Place, tx: SafeTx, unfolded: Unfolding) -> ChainView:
         cast(int, values["threshold"]),
         to_hex(contract_hash),
         snapshot.block.number,
+        snapshot,
     )
 
 

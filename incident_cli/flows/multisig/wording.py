@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from incident_cli.abi import Signature
+from incident_cli.abi import Signature, parse_signature
 from incident_cli.evm import Address, to_hex
 from incident_cli.flows.multisig.clear_signing import KNOWN, FieldFormat, FunctionFormat, value_at
 from incident_cli.flows.multisig.naming import Names
 from incident_cli.flows.proposal import show
 from incident_cli.safe.batch import InnerCall
 from incident_cli.safe.contracts import CONTROL_FUNCTIONS
-from incident_cli.safe.known_functions import control_selectors
+from incident_cli.safe.known_functions import (
+    EXECUTOR,
+    EXECUTOR_OF_MANY,
+    MULTICALL,
+    OTHER_SAFE,
+    ROLE,
+    SELF_MULTICALL,
+    TEXT_TIMELOCK,
+    control_selectors,
+)
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.text import plain
 from incident_cli.units import Token, format_amount, format_duration
@@ -21,6 +30,7 @@ NATIVE = Token("", 18)
 UNLIMITED = 2**128 - 1  # no token has as many units; some count an allowance in 96 bits
 UNLIMITED_96 = 2**96 - 1
 LATEST = 253_402_300_799  # the last second of the year 9999
+SHOWN_WHOLE = 2_400  # characters of one argument on a screen
 SECONDS_LIMIT = 100 * 365 * 86_400
 
 
@@ -108,6 +118,14 @@ def other_safe(call: InnerCall, args: tuple[object, ...], names: Names) -> str:
     return f"Makes the Safe {names.beside(call.to)} execute what stands below."
 
 
+def executor(call: InnerCall, args: tuple[object, ...], names: Names) -> str:
+    return f"Has {names.beside(call.to)} make the calls below, as itself or with its own storage."
+
+
+def text_timelock(call: InnerCall, args: tuple[object, ...], names: Names) -> str:
+    return f"Has the time-lock {names.beside(call.to)} queue or make the call below."
+
+
 def multicall(call: InnerCall, args: tuple[object, ...], names: Names) -> str:
     return f"Has {names.beside(call.to)} make the calls below."
 
@@ -135,17 +153,15 @@ SENTENCES: Mapping[str, Sentence] = {
     "multiSend(bytes)": multicall,
 }
 MONEY = frozenset(list(SENTENCES)[:10])
+CARRYING: tuple[tuple[Sentence, tuple[str, ...]], ...] = (
+    (multicall, (*MULTICALL, *SELF_MULTICALL)),
+    (other_safe, OTHER_SAFE),
+    (other_safe, ROLE),
+    (executor, (*EXECUTOR, *EXECUTOR_OF_MANY)),
+    (text_timelock, TEXT_TIMELOCK),
+)
 CARRIERS: Mapping[str, Sentence] = {
-    "aggregate": multicall,
-    "tryAggregate": multicall,
-    "blockAndAggregate": multicall,
-    "tryBlockAndAggregate": multicall,
-    "aggregate3": multicall,
-    "aggregate3Value": multicall,
-    "multicall": multicall,
-    "execTransaction": other_safe,
-    "execTransactionFromModule": other_safe,
-    "execTransactionFromModuleReturnData": other_safe,
+    parse_signature(text).canonical: sentence for sentence, texts in CARRYING for text in texts
 }
 
 
@@ -157,7 +173,7 @@ def number(value: object) -> int:
 
 def known_sentence(call: InnerCall, signature: Signature, args: tuple[object, ...], names: Names) -> str:
     """The sentence of a function that every inspection knows; nothing for another one."""
-    sentence = SENTENCES.get(signature.canonical) or CARRIERS.get(signature.name)
+    sentence = SENTENCES.get(signature.canonical) or CARRIERS.get(signature.canonical)
     if signature.selector in CONTROL_FUNCTIONS or signature.selector in control_selectors():
         return f"Changes who controls {names.beside(call.to)}: {signature.name}."
     return sentence(call, args, names) if sentence else ""

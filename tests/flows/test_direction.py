@@ -1,0 +1,145 @@
+"""A lever is clean only where it restricts from what stands: every shipped lever that takes a number, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from incident_cli.abi import encode_call, parse_signature
+from incident_cli.document import parse_document
+from incident_cli.evm import ZERO, Call
+from incident_cli.flows.multisig.aids import Aids
+from incident_cli.flows.multisig.inspecting import Inspection, judge
+from incident_cli.flows.multisig.pulls import MOST
+from incident_cli.runbook.deployment import sound
+from tests.flows.inspected import (
+    DEPLOYMENT,
+    EXCHANGE,
+    OWNER,
+    PAUSE,
+    SAFE,
+    STRANGER,
+    TIMELOCK,
+    USDC,
+    catalog,
+    codes,
+    loaded,
+    look,
+    made,
+    view,
+)
+
+GREAT = 2**255
+LIMIT_LANE = (
+    "setChainRateLimiterConfig(uint64 lane, (bool isEnabled, uint128 capacity, uint128 rate) outboundConfig,"
+    " (bool isEnabled, uint128 capacity, uint128 rate) inboundConfig)"
+)
+BUCKET = ((1_000, 0, True, 1_000, 10),)
+
+
+def inspected(
+    protocol: str, slots: Mapping[str, str], text: str, args: tuple[object, ...], answers: Mapping[str, object]
+) -> Inspection:
+    """A call to the exchange, which the deployment says is of this protocol, with what its views answer."""
+    addresses = ", ".join(f'{name}: "{address}"' for name, address in slots.items())
+    own = DEPLOYMENT.replace(
+        f'protocol: drill-exchange, addresses: {{exchange: "{EXCHANGE}"}}',
+        f"protocol: {protocol}, addresses: {{{addresses}}}",
+    )
+    tx = made([Call(EXCHANGE, parse_signature(text), args)])
+    given = Aids(sound(parse_document(own.encode(), "test.yaml")), catalog())
+    return judge(loaded(tx), given, view(tx, answers))
+
+
+MINTING = {"maxMintPerBlock": 500, "maxRedeemPerBlock": 500, "hasRole": True}
+EULER = {"governorAdmin": SAFE, "caps": 6_401, "hookConfig": ZERO}
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        ((250_000_000_000, 3_600), ""),
+        ((500_000_000_000, 3_600), ""),
+        ((2**256 - 1, 1), "not-restricting"),
+        ((600_000_000_000, 3_600), "not-restricting"),
+        ((400_000_000_000, 60), "direction-unknown"),
+        ((0, 0), "direction-unknown"),
+    ],
+)
+def test_a_bucket_is_held_against_the_one_that_stands(args: tuple[int, int], code: str) -> None:
+    found = look(made([Call(EXCHANGE, parse_signature("setWithdrawalLimit(uint256,uint256)"), args)]))
+    assert codes(found) == ({code} if code else set()), found.findings
+    assert "Now exchange.withdrawal_capacity() is 500,000.00 USDC" in found.calls[0].plain
+
+
+def test_without_an_answer_the_direction_is_not_known() -> None:
+    tx = made([Call(EXCHANGE, parse_signature("setWithdrawalLimit(uint256,uint256)"), (1, 3_600))])
+    assert codes(look(tx, chain=False)) == {"chain-not-read", "direction-unknown"}
+    assert "chain-not-read" in codes(look(made([PAUSE]), chain=False))
+    unread = judge(
+        loaded(tx), Aids(sound(parse_document(DEPLOYMENT.encode(), "t.yaml")), catalog()), view(tx, {"a": 1})
+    )
+    assert codes(unread) == {"direction-unknown"}
+
+
+@pytest.mark.parametrize(
+    ("maximum", "code"), [(499, ""), (500, ""), (0, ""), (501, "not-restricting"), (GREAT, "not-restricting")]
+)
+def test_a_cap_that_the_lever_bounds_is_never_raised(maximum: int, code: str) -> None:
+    slots = {"minting": EXCHANGE}
+    found = inspected("ethena-minting", slots, "setMaxMintPerBlock(uint256 maximum)", (maximum,), MINTING)
+    assert codes(found) == ({code} if code else set()), found.findings
+
+
+def test_who_lacks_the_role_is_told_that_it_would_fail() -> None:
+    answers = {"guardian": STRANGER, "governance": TIMELOCK, "marketPaused": False}
+    tx = made([PAUSE])
+    found = judge(loaded(tx), Aids(sound(parse_document(DEPLOYMENT.encode(), "t.yaml")), catalog()), view(tx, answers))
+    assert codes(found) == {"lever-refused"}
+
+
+def test_a_time_lock_pulls_as_itself() -> None:
+    schedule = parse_signature("schedule(address,uint256,bytes,bytes32,bytes32,uint256)")
+    tx = made([Call(TIMELOCK, schedule, (EXCHANGE, 0, PAUSE.data, bytes(32), bytes(32), 60))])
+    assert look(tx).verdict == "clean"
+    deployment = sound(parse_document(DEPLOYMENT.encode(), "t.yaml"))
+    answers = {"guardian": SAFE, "governance": STRANGER, "marketPaused": False}
+    assert codes(judge(loaded(tx), Aids(deployment, catalog()), view(tx, answers))) == {"lever-refused"}
+
+
+@pytest.mark.parametrize("name", sorted(one for one in catalog().names()))
+def test_no_lever_is_clean_with_the_greatest_numbers_and_no_answers(name: str) -> None:
+    """Every shipped function, with every number at its greatest and nothing read: never clean."""
+    protocol = catalog().find(name)
+    assert protocol is not None
+    slots = dict.fromkeys(protocol.slots, EXCHANGE)
+    for lever in protocol.levers.values():
+        args = tuple(greatest(kind) for kind in lever.call.input_types)
+        if any(isinstance(one, int) and not isinstance(one, bool) for one in args):
+            encode_call(lever.call, args)
+            assert inspected(name, slots, str(lever.call.canonical), args, {"none": 0}).verdict != "clean"
+
+
+def greatest(kind: str) -> object:
+    """The greatest value of a type."""
+    if kind.endswith("[]"):
+        return ()
+    if kind.startswith("("):
+        return tuple(greatest(one) for one in kind[1:-1].split(","))
+    if kind.startswith("uint"):
+        return 2 ** int(kind.removeprefix("uint") or "256") - 1
+    if kind.startswith("bytes") and kind != "bytes":
+        return b"\xff" * int(kind.removeprefix("bytes"))
+    return {"address": OWNER, "bytes": b"", "string": "", "bool": True}[kind]
+
+
+def test_the_ways_back_from_a_call_are_few() -> None:
+    slots = dict.fromkeys(("pausable", "registry"), EXCHANGE)
+    protocol = catalog().find("eigenlayer")
+    assert protocol is not None
+    slots = dict.fromkeys(protocol.slots, EXCHANGE)
+    found = inspected("eigenlayer", slots, "pause(uint256 newPausedStatus)", (2**256 - 1,), {"none": 0})
+    assert MOST == 64
+    assert found.verdict == "warned"
+    assert USDC not in found.calls[0].plain
