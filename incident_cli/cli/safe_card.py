@@ -55,7 +55,8 @@ def card(
     if as_json:
         found = {"safe_tx_hash": made.hashes.safe_tx_hash, "format": form.value, "qr": address(made)}
         where = {"path": str(out) if out else None, "content": None if out else content}
-        print_json({"schema": "incident.safe-card/v1", **found, **where})
+        held = {"held_against_chain": made.nonce_on_chain is not None}
+        print_json({"schema": "incident.safe-card/v1", **found, **held, **where})
     else:
         tell(Printer(), made, content, form, out)
 

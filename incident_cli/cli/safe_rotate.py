@@ -85,7 +85,8 @@ def require_consent(desk: Desk, planned: PlannedRotation) -> None:
 def finish(printer: Printer, planned: PlannedRotation, path: Path, as_json: bool) -> None:
     """Where the file is, and who does what with it."""
     printer.line(f"written: {path}", "green")
-    printer.command("each owner who stays", f"safe sign {path}")
+    weaken = " --weaken" if planned.is_weakening else ""
+    printer.command("each owner who stays", f"safe sign {path} --deployment FILE{weaken}")
     if as_json:
         print_json({**planned.document(), "file": str(path)})
 

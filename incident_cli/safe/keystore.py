@@ -158,7 +158,8 @@ def wipe(key: bytearray) -> None:
 def read_keystore(path: Path) -> Mapping[str, Json]:
     """The file's JSON object of version 3; raises Misused, quoting nothing of what is in it."""
     found = read_json(path, CAP_BYTES)
-    if not isinstance(found, dict) or found.get("version") != 3:
+    version = found.get("version") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or type(version) is not int or version != 3:
         raise Misused(f"{plain(path)} is no keystore of version 3", HINT)
     return found
 

@@ -38,6 +38,8 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         " was not so. Whoever signs must allow it themself, with `--weaken`; what the file says of it is not asked.",
         "rotation-weak": "After it one key alone acts for the Safe, or fewer than a majority of its owners. It was no"
         " better before: a higher threshold could come with the rotation.",
+        "rotation-owners": "It changes who controls the Safe. Compare everybody who goes and comes, in whole, with what"
+        " the owners decided, by another road than the one the file came by.",
         "rotation-claims": "Who goes is read from the calls of the transaction. The file says otherwise: whoever wrote"
         " it wants another to sign, or not to sign.",
         "rotation-unread": "A rotation is judged by the Safe's present owners and threshold. Without the chain only"

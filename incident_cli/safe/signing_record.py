@@ -22,7 +22,7 @@ from incident_cli.strict_json import parse_json
 from incident_cli.text import plain
 
 CAP = 64 * 1024 * 1024
-LATELY = 200  # of one signer's requests of a Safe: those before are not held against the next
+LATELY = 200  # of one signer's requests of a Safe: functions called before those are not held against the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Memory:
     def related(self, signer: Address, tx: SafeTx) -> tuple[Remembered, ...]:
         """What the same signer was asked lately and is not this: at the same nonce, or with a call of the same function
         at the same address, whatever stands beside it and whatever its arguments are."""
-        hash_ = hash_transaction(tx).safe_tx_hash
+        hash_, own = hash_transaction(tx).safe_tx_hash, functions_of(tx)
         others = [one for one in self.requests if one.signer == signer and one.safe_tx_hash != hash_]
-        own = functions_of(tx)
-        return tuple(one for one in others[-LATELY:] if one.tx.nonce == tx.nonce or functions_of(one.tx) & own)
+        alike = {id(one) for one in others[-LATELY:] if functions_of(one.tx) & own}
+        return tuple(one for one in others if one.tx.nonce == tx.nonce or id(one) in alike)
 
     def same(self, signer: Address, tx: SafeTx) -> Remembered | None:
         """The last time the same signer was asked for exactly this."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from eth_keyfile import keyfile
 
+from incident_cli.abi import parse_signature
 from incident_cli.cli import main
-from incident_cli.evm import Address
+from incident_cli.evm import Address, Call
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.signature_file import SignatureFile, Signed, file_name, store
 from tests.cli.command import Ended
@@ -150,12 +151,24 @@ def test_a_card_is_text_on_stdout_or_a_page_in_a_file(office: Office, run: Run) 
         made = run("card", file, "--deployment", office.deployment_file, "--format", "html", "--out", page)
         assert made.code == 0 and page.read_text().startswith("<!doctype html>") and "Passed" in page.read_text()
     found = run("card", file, "--json").object
+    assert found["held_against_chain"] is False and shown.out.startswith("SAFE TRANSACTION, HELD AGAINST NO CHAIN")
     assert (found["schema"], found["safe_tx_hash"]) == ("incident.safe-card/v1", hash_) and hash_ in found["content"]
     rival = office.folder / "rival.json"
     rival.write_text(json.dumps({**json.loads(file.read_text()), "value": "5"}))
-    assert "these never can" in " ".join(run("card", file, "--displaces", rival).out.split("\n"))
+    assert "these never can" in " ".join(run("card", file, "--displaces", rival).out.split())
     rival.write_text(json.dumps({**json.loads(file.read_text()), "nonce": 9}))
     assert run("card", file, "--displaces", rival).code == 2
+
+
+def test_there_is_no_card_of_what_inspect_refuses(office: Office, run: Run) -> None:
+    file, _ = flat(office)
+    wrong, out = office.folder / "wrong.json", office.folder / "card.txt"
+    stranger = office.anvil.accounts[3]
+    for changes in ({"operation": 1, "to": stranger}, {"gasPrice": "1", "refundReceiver": stranger}):
+        wrong.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+        for where in ((), ("--deployment", office.deployment_file)):
+            ended = run("card", wrong, *where, "--out", out)
+            assert ended.code == 1 and "is refused" in ended.err and not out.exists()
 
 
 def test_export_and_import(office: Office, run: Run) -> None:
@@ -173,3 +186,17 @@ def test_export_and_import(office: Office, run: Run) -> None:
     refused = run("import", paths[0], *where)
     assert refused.code == 1 and "checksum" in refused.err
     assert sorted(one.suffix for one in (office.folder / "in").iterdir()) == [".json", ".json"]
+
+
+def test_import_shows_every_argument_as_inspect_does(office: Office, run: Run) -> None:
+    approve, spender = parse_signature("approve(address spender, uint256 amount)"), office.council.owners[0].address
+    tx = office.transaction([Call(office.market, approve, (spender, 2**256 - 2))])
+    path = office.folder / "approve.json"
+    path.write_text(json.dumps(tx.to_json()))
+    where = ("--deployment", office.deployment_file)
+    taken = run("import", path, *where, "--safe", "council", "--out", office.folder / "in")
+    looked = run("inspect", path, *where)
+    assert (taken.code, looked.code) == (0, 0), taken.err
+    rows = [line for line in looked.err.splitlines() if line.startswith(("Call 1", "  to ", "  function", "  amount"))]
+    assert str(2**256 - 2) in "".join(taken.err.split()) and len(rows) >= 4
+    assert all(line in taken.err for line in rows)

@@ -81,6 +81,7 @@ def test_long_ago_is_another_time() -> None:
     first = Remembered(AT, ANN, folded([PAY], 0))
     assert Memory((first, *others[1:])).related(ANN, folded([PAY], 5)) == (first,)
     assert Memory((first, *others)).related(ANN, folded([PAY], 5)) == ()
+    assert Memory((first, *others)).related(ANN, folded([PAUSE], 0)) == (first,)  # one nonce is never another time
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])

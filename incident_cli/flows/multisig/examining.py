@@ -18,6 +18,7 @@ from incident_cli.flows.multisig.place import Place, place_of_transaction
 from incident_cli.flows.multisig.rotation_ground import inspect_written
 from incident_cli.safe.finding import InspectionFinding, is_refused, verdict_of, warned
 from incident_cli.safe.rotation import SCHEMA as ROTATION
+from incident_cli.safe.rotation import Rotation
 
 OWN_PURPOSE = frozenset({"safe-itself", "control-change"})  # what a rotation is for, and nothing else may do
 UNREAD = "this file is a rotation of owners; without its chain (--deployment) it cannot be judged as one"
@@ -35,10 +36,18 @@ def inspected(loaded: Loaded, aids: Aids, environment: Environment, *, weaken: b
         return judged_again(found, (warned("rotation-unread", UNREAD), *found.findings))
     try:
         place = place_of_transaction(aids.deployment, loaded.tx, environment)
-        _, own = inspect_written(place, loaded.tx, loaded.document, weaken=weaken)
+        decided, own = inspect_written(place, loaded.tx, loaded.document, weaken=weaken)
     except Unread as problem:
         return replace(found, unread=problem)
-    return judged_again(found, (*own, *(one for one in found.findings if one.code not in OWN_PURPOSE)))
+    kept = (one for one in found.findings if one.code not in OWN_PURPOSE)
+    return judged_again(found, (warned("rotation-owners", words_of(decided)), *own, *kept))
+
+
+def words_of(decided: Rotation) -> str:
+    """What a rotation changes, which is never nothing to look at."""
+    gone, new = (", ".join(some) or "nobody" for some in (decided.outgoing, decided.incoming))
+    must = f"{decided.new_threshold} of {len(decided.owners_after)} must sign then"
+    return f"it changes who controls the Safe: {gone} goes, {new} comes, and {must}"
 
 
 def judged_again(found: Inspection, findings: tuple[InspectionFinding, ...]) -> Inspection:

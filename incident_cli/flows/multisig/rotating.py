@@ -31,7 +31,7 @@ from incident_cli.safe.files import write_proposal
 from incident_cli.safe.finding import InspectionFinding, is_refused
 from incident_cli.safe.hashes import SafeHashes
 from incident_cli.safe.rotation import ADD, CHANGE, REMOVE, SCHEMA, SWAP, Rotation, decide, require_quorum
-from incident_cli.safe.rotation_inspection import inspect_rotation
+from incident_cli.safe.rotation_inspection import WEAKENS, inspect_rotation
 from incident_cli.safe.second_opinion import agree
 from incident_cli.safe.signatures import number_of, pack, pre_validated
 from incident_cli.safe.survival import PreSigned, Survival, statement, survivals
@@ -68,7 +68,6 @@ class PlannedRotation:
     simulation: Simulation
     guarded: tuple[Expectation, ...]
     survivals: tuple[Survival, ...]
-    weaken: bool
 
     @property
     def expect(self) -> tuple[Expectation, ...]:
@@ -79,6 +78,11 @@ class PlannedRotation:
     def calls(self) -> tuple[PlannedCall, ...]:
         """The calls and their meaning."""
         return planned(self.rotation)
+
+    @property
+    def is_weakening(self) -> bool:
+        """Whether each who signs must allow that fewer keys act for the Safe: the file cannot do it for them."""
+        return any(one.code == WEAKENS for one in self.findings)
 
     @property
     def statement(self) -> tuple[str, ...]:
@@ -103,7 +107,6 @@ class PlannedRotation:
             "calldata_bytes": self.hashes.calldata_bytes,
             "calls": [one.to_json() for one in self.calls],
             "rotation": decided.to_json(),
-            "weaken": self.weaken,
             "excluded": list(decided.outgoing),
             "signers": list(decided.remaining),
             "safe": {"address": self.tx.safe, "threshold": decided.threshold, "owners": list(decided.owners)},
@@ -151,7 +154,7 @@ def plan(order: RotationOrder, environment: Environment) -> PlannedRotation:
     check_rotated(simulation, rotation, (*expected(rotation), *guarded))
     known = those_of(order.pre_signed, place.chain_id, place.safe)
     fates = survivals(known, rotation, tx.nonce)
-    return PlannedRotation(place, rotation, tx, hashes, findings, simulation, guarded, fates, order.weaken)
+    return PlannedRotation(place, rotation, tx, hashes, findings, simulation, guarded, fates)
 
 
 def parsed(flag: str, given: Sequence[str]) -> tuple[Address, ...]:
