@@ -24,6 +24,7 @@ from incident_cli.flows.proposal import PlannedCall
 from incident_cli.levers.expectation import Expectation
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.signature_file import SignatureFile, Signed, store
+from incident_cli.safe.signing import raw_by
 from incident_cli.safe.transaction import SafeTx
 from tests.contracts.packages import Packages
 from tests.fakes.desk import FakeClock
@@ -156,6 +157,19 @@ def test_killed_between_intent_and_sending_the_next_run_sends_the_same(office: O
     done = carried(office, watch, again)
     (raw,) = intents.earlier
     assert done.is_proven and done.transaction_hash == attempt_of(raw).hash
+
+
+def test_what_another_broadcaster_was_about_to_send_is_sent_for_it(office: Office) -> None:
+    tx, told = office.transaction(), Told()
+    watch = watch_over(office, proposal_file(office, tx), tx, 0, 1)
+    one = hands_of(office, told)
+    other = replace(one, broadcaster=office.signer(1))
+    weighed = weigh(watch, watch.look().standing, other)
+    made = attempt_of(raw_by(other.broadcaster, price(watch.matter, weighed, other).outgoing))
+    one.intents_of(watch.matter.safe_tx_hash).intend(made.raw)
+    done = carried(office, watch, told)
+    assert done.is_proven and done.transaction_hash == made.hash and made.sender == other.broadcaster.address
+    assert one.intents_of(watch.matter.safe_tx_hash).earlier == [made.raw], "nothing beside it"
 
 
 def test_half_a_line_was_never_sent_and_a_damaged_one_is_said(office: Office) -> None:

@@ -247,6 +247,38 @@ def test_a_record_that_lies_about_its_hash_is_no_label(desk: Desk) -> None:
     assert found.tx is None and found.label.startswith("NOT what it claims to be")
 
 
+def test_a_record_with_other_fields_under_our_hash_counts_for_nothing_and_is_said(desk: Desk) -> None:
+    """The owners who look at the service see another transaction than the one they are asked for."""
+    service, client, office = desk
+    tx = office.transaction()
+    posted(desk, tx)
+    service.queue[0].tx = office.transaction([office.limit(9)])
+    standing = stand(office.place, tx, service=client, signatures=office.signed(tx, 1))
+    assert (
+        "fields that hash to" in standing.service_problem and "nothing of its record counts" in standing.service_problem
+    )
+    assert not standing.on_service and standing.origin == ""
+    assert [one.road for one in standing.confirmations] == ["file"]
+
+
+def test_a_service_that_is_down_does_not_hide_what_another_knows(desk: Desk) -> None:
+    service, _, office = desk
+    tx = office.transaction()
+    hash_ = posted(desk, tx)
+    counter = counter_of(office.deployment_file, nothing, lambda seconds: None)
+    down = TransactionService("http://127.0.0.1:9/", chain="down", chain_id=10)
+    (entry,) = counter.deployment.services.values()
+    services = {"down": down, "local": counter.services("local")}
+    deployment = replace(counter.deployment, services={"down": entry, "local": entry})
+    both = replace(counter, deployment=deployment, services=services.get)
+    assert both.matter(hash_).tx == tx
+    with pytest.raises(Unread, match="that could be asked knows"):
+        both.matter("0x" + "ab" * 32)
+    with pytest.raises(Refused, match="no transaction service"):
+        counter.matter("0x" + "ab" * 32)
+    assert len(service.queue) == 1
+
+
 # --- rejecting
 
 

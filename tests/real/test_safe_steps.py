@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from incident_cli.chain.execution import Execution
 from incident_cli.chain.fees import Unpayable
 from incident_cli.drills.accounts import account
-from incident_cli.errors import Refused, Waiting
+from incident_cli.errors import Refused, Unread, Waiting
 from incident_cli.flows.multisig.broadcasting import Attempt, attempt_of, whereabouts
 from incident_cli.flows.multisig.collecting import collect
 from incident_cli.flows.multisig.executing import Road, advance_execution, execute
 from incident_cli.flows.multisig.standing import stand
 from incident_cli.safe.transaction import SafeTx
+from incident_cli.transport import Endpoint, Json, Request, RpcError
 from tests.contracts.packages import Packages
 from tests.fakes.desk import FakeClock
 from tests.fakes.signers import AccountSigner
@@ -127,6 +129,43 @@ def test_a_step_without_enough_signatures_begins_nothing_and_keeps_what_can_succ
     office.anvil.mine()
     found = stepped(office, tx, None, sender, told, told.intents)
     assert found is not None and found.succeeded
+
+
+@dataclass
+class Flaky:
+    """A node that is away for a while."""
+
+    node: Endpoint
+    is_away: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    def exchange(self, requests: Sequence[Request]) -> list[Json | RpcError]:
+        if self.is_away:
+            raise Unread(f"{self.name} is away")
+        return self.node.exchange(requests)
+
+
+def test_a_node_that_is_away_for_a_moment_does_not_end_the_wait(office: Office) -> None:
+    tx, told, clock, sender = office.transaction(), Told(), FakeClock(), broadcaster(office, "A")
+    packed, place, node = packed_by(office, tx, 0, 1), office.place, Flaky(office.anvil.endpoint())
+    place.reader.endpoint = node
+
+    def sleeping(seconds: float) -> None:
+        node.is_away = not node.is_away
+        if not node.is_away:
+            office.anvil.mine()
+
+    clock.sleeping = sleeping
+    hands = {"intent": told.intent, "sent": told.sent, "say": told.say}
+    assert execute(place, tx, packed, sender, clock=clock, road=HASTY, **hands).succeeded  # type: ignore[arg-type]
+    assert told.kinds == ["intent", "sent"]
+    away = Flaky(office.anvil.endpoint(), is_away=True)
+    place.reader.endpoint = away
+    with pytest.raises(Unread):
+        execute(place, tx, packed, sender, clock=clock, road=HASTY, **hands)  # type: ignore[arg-type]
 
 
 # --- another broadcaster

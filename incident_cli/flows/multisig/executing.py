@@ -160,7 +160,7 @@ def not_included(journey: Journey, waited: float) -> Waiting:
     return Waiting(
         f"{journey.attempts[-1].hash} was sent and is not included after {waited:.0f} s",
         "inclusion",
-        "run it again: the same transaction is looked for and sent again, never a second one",
+        "run it again: the same transaction is looked for and sent again; the Safe executes it once, whoever sends",
     )
 
 
