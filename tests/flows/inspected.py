@@ -100,15 +100,16 @@ def snapshot(answers: Mapping[str, object]) -> Snapshot:
 
 
 class Answers(dict[Read, tuple[object, ...] | Missing]):
-    """Answers by the name of the view."""
+    """Answers by a view's canonical text or name: one value, or a tuple of all outputs."""
 
     def __init__(self, named: Mapping[str, object]) -> None:
         super().__init__()
         self.named = named
 
     def get(self, key: Any, default: Any = None) -> Any:
-        name = key.signature.name if isinstance(key, CallRead) else ""
-        return (self.named[name],) if name in self.named else default
+        signature = key.signature if isinstance(key, CallRead) else None
+        found = None if signature is None else self.named.get(signature.canonical, self.named.get(signature.name))
+        return default if found is None else found if isinstance(found, tuple) else (found,)
 
 
 def hash_or_zeros(tx: SafeTx) -> str:

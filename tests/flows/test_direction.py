@@ -35,7 +35,6 @@ LIMIT_LANE = (
     "setChainRateLimiterConfig(uint64 lane, (bool isEnabled, uint128 capacity, uint128 rate) outboundConfig,"
     " (bool isEnabled, uint128 capacity, uint128 rate) inboundConfig)"
 )
-BUCKET = ((1_000, 0, True, 1_000, 10),)
 
 
 def inspected(
@@ -52,8 +51,58 @@ def inspected(
     return judge(loaded(tx), given, view(tx, answers))
 
 
-MINTING = {"maxMintPerBlock": 500, "maxRedeemPerBlock": 500, "hasRole": True}
-EULER = {"governorAdmin": SAFE, "caps": 6_401, "hookConfig": ZERO}
+MINTING: dict[str, object] = {"maxMintPerBlock": 500, "maxRedeemPerBlock": 500, "hasRole": True}
+EULER: dict[str, object] = {"governorAdmin": SAFE, "caps": (6_401, 6_402), "hookConfig": (ZERO, 0b100)}
+LANE: dict[str, object] = {"owner": SAFE, "getRateLimitAdmin": ZERO, "isSupportedChain": True}
+LANE |= {f"getCurrent{way}boundRateLimiterState": ((9, 1, True, 1_000, 10),) for way in ("Out", "In")}
+COMET: dict[str, object] = {
+    f"is{name}Paused": name == "Transfer" for name in ("Supply", "Transfer", "Withdraw", "Absorb", "Buy")
+}
+COMET |= {"pauseGuardian": SAFE, "governor": STRANGER}
+NTT: dict[str, object] = {
+    "owner": SAFE,
+    "pauser": SAFE,
+    "tokenDecimals": 18,
+    "isPaused": False,
+    "rateLimitDuration": 86_400,
+}
+NTT |= {"getOutboundLimitParams": ((5_000 * 256 + 8, 0, 0),)}
+BITS: dict[str, object] = {"paused(uint8)": False, "isPauser": True, "pauserRegistry": EXCHANGE, "unpauser": STRANGER}
+EULER_CAPS, HOOKS = "setCaps(uint16 supplyCap, uint16 borrowCap)", "setHookConfig(address target, uint32 ops)"
+COMET_PAUSE = "pause(bool supply, bool transfer, bool withdraw, bool absorb, bool buy)"
+WRONG = "not-restricting"
+OTHERS: list[tuple[str, str, tuple[object, ...], dict[str, object], str]] = [
+    ("euler-v2-evk", EULER_CAPS, (6_401, 6_402), EULER, ""),
+    ("euler-v2-evk", EULER_CAPS, (64 * 50 + 1, 6_402), EULER, ""),
+    ("euler-v2-evk", EULER_CAPS, (0, 0), EULER, "lever-refused"),
+    ("euler-v2-evk", EULER_CAPS, (64 * 200 + 1, 6_402), EULER, "lever-refused"),
+    ("euler-v2-evk", HOOKS, (ZERO, 0b101), EULER, ""),
+    ("euler-v2-evk", HOOKS, (ZERO, 0b001), EULER, WRONG),
+    ("euler-v2-evk", HOOKS, (ZERO, 32_767), EULER, ""),
+    ("euler-v2-evk", HOOKS, (OWNER, 0b101), EULER, WRONG),
+    ("ccip-token-pool", LIMIT_LANE, (1, (True, 500, 5), (True, 500, 5)), LANE, ""),
+    ("ccip-token-pool", LIMIT_LANE, (1, (True, 500, 5), (True, 1_000, 10)), LANE, ""),
+    ("ccip-token-pool", LIMIT_LANE, (1, (True, 500, 5), (True, 5_000, 10)), LANE, WRONG),
+    ("ccip-token-pool", LIMIT_LANE, (1, (False, 0, 0), (True, 2**127, 2**127)), LANE, WRONG),
+    ("compound-v3", COMET_PAUSE, (True, True, True, False, False), COMET, ""),
+    ("compound-v3", COMET_PAUSE, (True, False, True, True, True), COMET, WRONG),
+    ("wormhole-ntt", "setOutboundLimit(uint256 limit)", (4_999 * 10**10,), NTT, ""),
+    ("wormhole-ntt", "setOutboundLimit(uint256 limit)", (5_001 * 10**10,), NTT, WRONG),
+    ("eigenlayer", "pause(uint256 newPausedStatus)", (0b110,), {**BITS, "paused": 0b010}, ""),
+    ("eigenlayer", "pause(uint256 newPausedStatus)", (0b100,), {**BITS, "paused": 0b010}, WRONG),
+    ("eigenlayer", "pause(uint256 newPausedStatus)", (2**256 - 1,), {**BITS, "paused": 0}, WRONG),
+    ("synthetix-v2", "suspendSystem(uint256 reason)", (2**200,), {"none": 0}, "direction-unknown"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "text", "args", "answers", "code"), OTHERS)
+def test_each_kind_of_lever_is_held_against_the_chain(
+    protocol: str, text: str, args: tuple[object, ...], answers: dict[str, object], code: str
+) -> None:
+    known = catalog().find(protocol)
+    assert known is not None
+    found = inspected(protocol, dict.fromkeys(known.slots, EXCHANGE), text, args, answers)
+    assert codes(found) == ({code} if code else set()), found.findings
 
 
 @pytest.mark.parametrize(

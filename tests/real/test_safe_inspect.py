@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +87,61 @@ def test_a_nonce_that_was_used_is_stale(site: Site) -> None:
     site.council.execute(pauses(site)[1:])
     assert codes(look(site, tx)) == {"nonce-stale"}
     site.anvil.revert(before)
+
+
+def test_a_lever_with_a_number_or_a_stranger_is_not_clean(site: Site) -> None:
+    set_limit = parse_signature("set_limit(uint256 limit)")
+    for limit in (0, 2**256 - 1):
+        found = look(site, site.council.transaction([Call(site.market, set_limit, (limit,))]))
+        assert (found.verdict, codes(found) - {"direction-unknown"}) == ("warned", set()) if limit else ("clean", set())
+        assert "Now exchange.limit() is 0." in found.calls[0].plain
+    enlist = parse_signature("pause_and_enlist(bytes32 market, address safe, address owner)")
+    found = look(
+        site, site.council.transaction([Call(site.market, enlist, (hex_bytes(ETH), site.council.address, STRANGER))])
+    )
+    assert "unknown-address" in codes(found)
+
+
+def test_a_reopening_is_told_from_a_containment(site: Site) -> None:
+    found = look(site, site.council.transaction([Call(site.market, PAUSE, (hex_bytes(ETH), False))]))
+    assert codes(found) == {"not-restricting"}
+
+
+DERIVED = """protocol: derived-market
+source: "the tests' own guarded_market.vy"
+slots: {venue: address, keeper: {read: "venue.guardian() returns (address)"}}
+reads:
+  paused: {on: venue, call: "paused(bytes32 market) returns (bool)"}
+levers:
+  pause:
+    does: "Stops one market."
+    scope: market
+    args: {market: {type: market}}
+    on: venue
+    call: "set_paused(bytes32 market, bool paused)"
+    with: {paused: "True"}
+    expect: {paused: "True"}
+    writes: [venue]
+    satisfied: paused
+    undo: {by: same, with: {paused: before.paused}}
+    role: {when: keeper == by}
+    blast_radius: [{who: "Traders", loses: "cannot trade"}]
+    traps: ["None."]
+"""
+
+
+def test_an_address_that_a_protocol_reads_is_known(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "protocols").mkdir()
+    (tmp_path / "protocols" / "derived-market.yaml").write_text(DERIVED)
+    text = site.deployment.read_text()
+    start = text.index("slots:")
+    line = f'  derived: {{chain: local, protocol: derived-market, addresses: {{venue: "{site.market}"}}}}\n'
+    path = tmp_path / "deployment.yaml"
+    path.write_text(text[: start + len("slots:\n")] + line + text[start + len("slots:\n") :])
+    aids = aids_of(path, (), (), None, None)
+    found = inspect_transaction(Loaded(site.council.transaction(pauses(site)[:1]), None, "t", {}), aids, lambda _: None)
+    assert (found.unread, found.verdict) == (None, "clean"), found.findings
+    assert "derived.keeper" in found.names.of(site.council.address)
 
 
 def test_the_command_reads_the_chain(site: Site) -> None:

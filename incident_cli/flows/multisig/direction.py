@@ -9,13 +9,15 @@ had been asked for. What cannot be compared so is not known, and what is not kno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from incident_cli.abi import encode_call
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import CallRead, Missing, Snapshot
 from incident_cli.expression import Expression
 from incident_cli.flows.proposal import counted
-from incident_cli.flows.vault.restricting import releases
+from incident_cli.flows.vault.restricting import RELEASING, STOPPING, WORD
 from incident_cli.levers.lever import Plan, Pull, needed, plan
 from incident_cli.levers.pull import Standing
 from incident_cli.protocols.definitions import LeverDefinition
@@ -60,14 +62,25 @@ def weighed(pull: Pull, call: InnerCall, snapshot: Snapshot) -> Weight:
         one = plan(pull, snapshot)
         if (one.call.to, one.call.data) != (call.to, call.data):
             return Weight("other-values", f"as the chain stands, the lever would be {written(one)}")
-        for reason in releases(one):
-            return Weight("not-restricting", reason, one)
+        if released := next(releasing(one, snapshot), ""):
+            return Weight("not-restricting", released, one)
         unbound = sorted(set(values_of(pull.definition)) - set(bound_by_chain(pull)))
         return compared(pull, one, unbound, snapshot) if unbound else Weight(plan=one)
     except Unread as problem:
         return Weight("direction-unknown", problem.message)
     except Refused as problem:
         return Weight("lever-refused", problem.message)
+
+
+def releasing(one: Plan, snapshot: Snapshot) -> Iterator[str]:
+    """What the lever lets go: by its name, or a stop that stands now and would be false."""
+    words = {word for name in (one.pull.name, one.call.signature.name) for word in WORD.findall(name)}
+    yield from (f"it lets go, by its name ({word})" for word in sorted(words) if RELEASING.match(word.lower()))
+    for expected in one.expect:
+        name = expected.label.partition("(")[0].rpartition(".")[2]
+        stops = any(STOPPING.match(word.lower()) for word in WORD.findall(name))
+        if stops and expected.value is False and snapshot.value(expected.read) is not False:
+            yield f"{expected.label} stands, and would be false"
 
 
 def written(one: Plan) -> str:
@@ -137,9 +150,10 @@ def standing_words(pull: Pull, snapshot: Snapshot, tokens: Mapping[str, Token]) 
 
 
 def reads_of(pulls: Sequence[Pull]) -> Iterator[CallRead]:
-    """Everything that has to be read to weigh them; nothing of one whose reads cannot be written."""
+    """Everything that has to be read to weigh them; nothing of one whose reads do not take its values."""
     for one in pulls:
-        try:
-            yield from needed(one).values()
-        except Refused:
-            continue
+        with suppress(Refused, ValueError):
+            reads = list(needed(one).values())
+            for read in reads:
+                encode_call(read.signature, read.args)
+            yield from reads

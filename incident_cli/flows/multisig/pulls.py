@@ -64,10 +64,14 @@ class Traces:
         if formula.source.strip() == name:
             self.exact[name] = value
             return
-        found = self.tried.setdefault(name, [])
-        found.append(value)
-        if BITS in formula.source and isinstance(value, int):
-            found += [bit for bit in range(256) if value >> bit & 1]
+        is_bits = BITS in formula.source and isinstance(value, int)
+        self.tried.setdefault(name, []).extend(bits_of(value) if is_bits else [value])
+
+
+def bits_of(value: object) -> list[object]:
+    """The places of the bits that are set in a word."""
+    assert isinstance(value, int), "a bitmap is a number"
+    return [place for place in range(256) if value >> place & 1]
 
 
 def pulls_of(lever: BoundLever, args: Sequence[object], by: Address, markets: Mapping[str, str]) -> list[Pull]:
