@@ -19,9 +19,11 @@ from incident_cli.flows.multisig.carrying import Carried, Hands, carried_before,
 from incident_cli.flows.multisig.executing import execute
 from incident_cli.flows.multisig.following import Watch, follow
 from incident_cli.flows.multisig.intents import Intents
+from incident_cli.flows.multisig.rotating import RotationOrder, plan
 from incident_cli.flows.multisig.taking_up import Matter, counter_of
 from incident_cli.flows.proposal import PlannedCall
 from incident_cli.levers.expectation import Expectation
+from incident_cli.safe.contracts import APPROVE_HASH
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.signature_file import SignatureFile, Signed, store
 from incident_cli.safe.signing import raw_by
@@ -114,6 +116,27 @@ def test_one_signature_is_not_enough_and_says_so(office: Office) -> None:
     with pytest.raises(Waiting) as caught:
         weigh(watch, watch.look().standing, stranger)
     assert caught.value.waiting_for == "signatures"
+
+
+def test_whoever_goes_counts_for_nothing_not_even_by_sending(office: Office) -> None:
+    suspect, stays, other = (one.address for one in office.council.owners)
+    order = RotationOrder(office.deployment_file, "council", (suspect,), (account(5, "new owner").address,))
+    planned = plan(order, nothing)
+    path = planned.write(office.folder)
+    document = {**json.loads(path.read_text()), "excluded": []}
+    path.write_text(json.dumps(document))
+    watch = watch_over(office, path, planned.tx, 0, 1)
+    theirs = office.signed(planned.tx, 0)
+    office.anvil.rpc("anvil_setBalance", suspect, hex(10**18))
+    office.anvil.transact(suspect, planned.tx.safe, APPROVE_HASH, hex_bytes(planned.hashes.safe_tx_hash))
+    for one in (watch, replace(watch, signatures={**watch.signatures, **theirs})):
+        standing = one.look().standing
+        assert [found.owner for found in standing.confirmations] == [stays] and standing.missing == 1
+        assert [waiter.owner for waiter in standing.waiting] == [other]
+        assert any(bad.owner == suspect and "rotated out" in bad.reason for bad in standing.invalid)
+        with pytest.raises(Waiting, match="1 of 2"):
+            weigh(one, standing, replace(hands_of(office, Told()), broadcaster=office.signer(0)))
+        assert weigh(one, standing, hands_of(office, Told())).state == "ready"  # another who stays, by sending it
 
 
 def test_whoever_cannot_pay_is_told_before_anybody_is_asked(office: Office) -> None:

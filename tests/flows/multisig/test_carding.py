@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from incident_cli.abi import encode_call, parse_signature
 from incident_cli.cli import safe_card
-from incident_cli.errors import Misused, Refused
+from incident_cli.errors import IncidentError, Misused, Refused
 from incident_cli.evm import Call, checksummed, to_hex
 from incident_cli.flows.multisig.aids import Aids
 from incident_cli.flows.multisig.carding import card_of, rivals_of
@@ -23,6 +26,7 @@ from incident_cli.safe.batch import fold, rejection
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.rotation import ADD
 from incident_cli.safe.transaction import SafeTx
+from tests.safe.test_any_json import JSON, paths_in, spoiled
 
 SAFE, VENUE = checksummed(b"\x5a" * 20), checksummed(b"\xfe" * 20)
 PAUSE = parse_signature("set_paused(bytes32 market, bool paused)")
@@ -150,6 +154,26 @@ def test_there_is_no_card_of_what_is_refused(capsys: pytest.CaptureFixture[str],
     wrongs: tuple[dict[str, Any], ...] = ({"operation": 1}, {"gas_price": 1, "refund_receiver": VENUE}, {"base_gas": 1})
     for wrong in wrongs:
         assert refused_card(replace(tx, **wrong), capsys, tmp_path) == 1
+
+
+FULL = proposal(
+    tx_of(*CALLS),
+    CALLS,
+    simulation={"state": "passed", "method": "m", "reason": "", "not_exercised": ["a"], "overridden": ["b"]},
+    overrides=[{"code": "a", "message": "b", "people": [{"name": "c", "reason": "d"}]}],
+    excluded=[SAFE],
+    because="e",
+    reopening="f",
+).document
+
+
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_a_card_of_any_file_is_made_or_refused_in_words(data: st.DataObject) -> None:
+    changed = spoiled(FULL, data.draw(st.sampled_from(paths_in(FULL))), data.draw(JSON))
+    with contextlib.suppress(IncidentError):
+        made = card(loaded(changed, "proposal.json"))
+        assert sheet(made).encode() and not set(text(made)) & set("\x1b\x07\u202e\u2028")
 
 
 def test_rivals_are_of_the_same_safe_and_nonce() -> None:
