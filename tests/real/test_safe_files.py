@@ -559,6 +559,15 @@ def test_a_pretended_claim_takes_no_approvals_place(office: Office) -> None:
         assert exported(office, found.path, "calldata", on_chain=True).document["data"]
 
 
+def test_a_claim_beside_it_is_no_signature_that_is_here(office: Office) -> None:
+    file, mine = proposal(office), machine(office, 0)
+    tx, claimed = load_transaction(file, None).tx, office.council.owners[1].address
+    store(mine.home / "out", SignatureFile(tx, (Signed(claimed, contract_signature(claimed, b"junk")),)))
+    found = mine.sign(file)
+    assert found.owners == (mine.signer.address,) and found.to_json()["missing"] == 1
+    assert {one.owner for one in read_signature_file(found.path).signatures} == {mine.signer.address, claimed}
+
+
 def test_who_a_plain_file_says_is_excluded_changes_nothing(office: Office) -> None:
     for excluded in ([one.address for one in office.council.owners], []):
         file, mine = proposal(office, excluded=excluded), machine(office, 0)

@@ -103,7 +103,8 @@ def sign(order: SigningOrder, desk: SigningDesk) -> SignedFile:
     remember(desk.home, Remembered(stamp(desk.clock.now()), order.signer.address, tx, call_words(card)))
     signature = signed_by(order.signer, safe_tx_typed_data(tx))
     path, merged = store(order.out, SignatureFile(tx, (Signed(order.signer.address, signature),)))
-    counting = tuple(one.owner for one in merged.file.signatures if one.owner in view.owners)
+    proven = (one.owner for one in merged.file.signatures if one.is_verified)  # of claims only the chain knows
+    counting = tuple(one for one in proven if one in view.owners)
     return SignedFile(path, card.hashes.safe_tx_hash, order.signer.address, counting, view.threshold)
 
 
