@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli import settings
-from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, keystore_signer, signer_of
+from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, passphrases, signer_of
 from incident_cli.cli.terminal import Printer
 from incident_cli.errors import Misused
+from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from incident_cli.flows.handing_over import Keys
@@ -59,4 +60,22 @@ def broadcaster_of(printer: Printer, broadcaster: str | None, signer: Signer | N
         if signer is None:
             raise Misused("--broadcaster same needs a signer", "name one: --keystore FILE, --signer URL or --ledger")
         return signer
-    return keystore_signer(printer, Path(broadcaster), None, "")
+    return opened(printer, Path(broadcaster))
+
+
+def opened(printer: Printer, path: Path) -> Signer:
+    """The broadcaster's keystore, its passphrase asked for now and not when the last owner has signed."""
+    from incident_cli.safe.keystore import KeystoreSigner
+    from incident_cli.safe.signing import unlocked
+
+    ask, known = passphrases(printer, f"passphrase of the broadcaster {plain(path)}", None), list[bytes]()
+
+    def give(attempt: int) -> bytes | None:
+        if attempt or not known:
+            known[:] = [found] if (found := ask(attempt)) is not None else []
+        return known[0] if known else None
+
+    signer = KeystoreSigner(path, give)
+    with unlocked(signer):
+        pass
+    return signer

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from incident_cli.flows.handing_over import Keys
     from incident_cli.flows.respond import Order, Surroundings
     from incident_cli.flows.session import Session
+    from incident_cli.incident.walk import Ending
 
 EXAMPLE = "Example: incident respond oracle-divergence --deployment production.yaml --market ETH-USD"
 LATEST = "latest"
@@ -133,11 +134,19 @@ def walk_session(printer: Printer, session: Session, as_json: bool) -> int:
         if as_json:
             print_json(report(session, problem.waiting_for if isinstance(problem, Waiting) else "operator"))
         return problem.exit_code
-    printer.line(f"{ending.value}; the journal is", "bold")
+    printer.line(f"{ended_words(session, ending)}; the journal is", "bold")
     printer.write([plain(session.recorder.directory / "journal.jsonl")])
     if as_json:
         print_json(report(session, None))
     return 6 if ending is Ending.NOT_CONTAINED else 0
+
+
+def ended_words(session: Session, ending: Ending) -> str:
+    """How it ended; what was contained and opened again is not said to be contained."""
+    from incident_cli.flows.incidents import outstanding
+
+    standing, _ = outstanding(session.events)
+    return "contained, and opened again since" if ending.value == "contained" and not standing else ending.value
 
 
 def introduce(printer: Printer, session: Session) -> None:

@@ -17,6 +17,7 @@ from incident_cli.flows.multisig.proposing import origin_of
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Event, Kind, every
 from incident_cli.safe.signature_file import SignatureFile, Signed, store
+from incident_cli.safe.signatures import ECDSA
 from incident_cli.safe.signing import Signer, signed_by
 from incident_cli.safe.signing_record import Remembered, recall, remember
 from incident_cli.safe.transaction import SafeTx
@@ -71,8 +72,8 @@ def hand_over(outlet: Outlet, session: Session, leg: Leg, standing: Standing) ->
     """
     signer, acted = outlet.keys.signer, False
     signed = signed_by_key(leg, signer)
-    if signer is not None and signed is None and signer.address not in {one.owner for one in standing.confirmations}:
-        signed = sign(outlet, session, leg, signer, standing.owners)
+    if signer is not None and signed is None:
+        signed = made_before(session, leg, signer, standing) or sign(outlet, session, leg, signer, standing.owners)
         leg, acted = leg_of(session, leg.step, leg.name), True
     signed = signed or leg.find(Kind.SIGNED)
     return post(outlet, session, leg, signed, standing) or acted
@@ -83,6 +84,16 @@ def signed_by_key(leg: Leg, signer: Signer | None) -> Event | None:
     if signer is None:
         return None
     return next((one for one in every(leg.events, Kind.SIGNED) if one.data["signers"] == [signer.address]), None)
+
+
+def made_before(session: Session, leg: Leg, signer: Signer, standing: Standing) -> Event | None:
+    """The record of a signature of this signer that stands already: made here before a kill, or elsewhere; nothing is
+    signed twice."""
+    own = next((one for one in standing.confirmations if one.owner == signer.address), None)
+    if own is None or own.signature[64] not in ECDSA:
+        return None
+    known = to_hex(own.signature)
+    return leg.record(session, Kind.SIGNED, signatures=known, signers=[signer.address], as_owner=True, by=own.road)
 
 
 def sign(outlet: Outlet, session: Session, leg: Leg, signer: Signer, owners: tuple[Address, ...]) -> Event:

@@ -17,6 +17,7 @@ from incident_cli.errors import IncidentError, Refused, Waiting
 from incident_cli.evm import Address, checksummed, hex_bytes, keccak, to_hex
 from incident_cli.flows.clock import Clock
 from incident_cli.flows.delivery import FileDelivery, Replaced, place_here, queue_here
+from incident_cli.flows.desk import Prompt
 from incident_cli.flows.following import INCLUSION, SIGNATURES
 from incident_cli.flows.handing_over import Keys, NotTaken, Outlet, hand_over
 from incident_cli.flows.leg import Leg, leg_of
@@ -52,6 +53,7 @@ class LiveDelivery:
     follows: bool = True
     told: set[str] = field(default_factory=set)
     words: dict[str, str] = field(default_factory=dict)
+    consents: dict[Address, bool] = field(default_factory=dict)  # owners who pay: whether that confirms
     untaken: dict[str, int] = field(default_factory=dict)  # safe_tx_hash → when posting it is tried again (ns)
 
     @property
@@ -155,12 +157,14 @@ class LiveDelivery:
         if broadcaster is None or (found.state != "ready" and not intents):
             raise self.waiting(session, leg, standing, found)
         packed = found.collected.packed if found.collected is not None and found.state == "ready" else None
+        if found.collected is not None and found.collected.by_sender and packed is not None:
+            self.require_consent(session, leg, standing, broadcaster.address)
         try:
             evidence = self.advanced(session, leg, place, broadcaster, packed, intents)
         except Unpayable as problem:
             self.once(session, problem.message)
             raise self.waiting(session, leg, standing, found) from None
-        if evidence is None and found.state == "refused":
+        if evidence is None and found.state != "ready":
             raise self.waiting(session, leg, standing, found)
         if evidence is None:
             raise Waiting(
@@ -186,7 +190,7 @@ class LiveDelivery:
         def sent(hash_: str) -> None:
             if hash_ not in known:
                 leg.record(session, Kind.SUBMITTED, transaction_hash=hash_)
-                session.screen.say(f"sent by {broadcaster.address}: {hash_}", "good")
+                session.screen.say(f"sent: {hash_}", "good")
 
         return advance_execution(
             place,
@@ -200,6 +204,17 @@ class LiveDelivery:
             earlier=[hex_bytes(one.data["raw"]) for one in intents],
             idle=self.idle_since(intents),
         )
+
+    def require_consent(self, session: Session, leg: Leg, standing: Standing, payer: Address) -> None:
+        """An owner who sends counts as one who confirms: asked about once, and by default the others are waited for."""
+        if payer not in self.consents:
+            text = (
+                f"{named(session, payer)} pays, and is an owner: sending it is that owner's confirmation. Is it meant?"
+            )
+            prompt = Prompt(leg.step.id, "yes-no", text, help="No waits for the other owners' confirmations.")
+            self.consents[payer] = session.ask(leg.step, prompt) == "yes"
+        if not self.consents[payer]:
+            raise self.waiting(session, leg, standing, Readiness("waiting", "the payer does not confirm"))
 
     def idle_since(self, intents: Sequence[Event]) -> float:
         """Seconds since the last intent; 0 where there is none."""

@@ -27,7 +27,7 @@ def reopening_of(session: Session, step: ContainStep, irreversible: bool, waits:
         return "NEVER: at least one of these calls cannot be undone by anyone."
     restore = restore_of(session, step)
     if restore is None:
-        return "This runbook has no restore step: whoever may undo these levers must do it by hand."
+        return "No step puts it back: whoever may undo these levers does it by hand."
     slot = session.bound.slots[restore.by]
     condition = f", once {restore.requires.source}" if restore.requires else ""
     quiet = quiet_seconds(restore.requires.tree, session.bound.scope) if restore.requires else 0

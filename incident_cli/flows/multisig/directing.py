@@ -43,9 +43,9 @@ def ways(calls: Sequence[DecodedCall], safe: Address, names: Names) -> dict[str,
     senders, found = senders_of(calls, safe), {}
     for one in [two for two in calls if own_levers(two)][:MOST_CALLS]:
         number = one.made.number
-        found[number] = [
-            pull for lever in own_levers(one) for pull in pulls_of(lever, one.values, senders[number], names.markets)
-        ]
+        pullers = dict.fromkeys((senders[number], safe))  # the role of a delayed lever is that of who schedules it
+        pairs = [(lever, by) for lever in own_levers(one) for by in pullers]
+        found[number] = [pull for lever, by in pairs for pull in pulls_of(lever, one.values, by, names.markets)]
     return found
 
 

@@ -88,7 +88,10 @@ def contain(session: Session, step: ContainStep, prepare: Preparer) -> Ended:
     bound = {name: value for one in ended.values() for name, value in one.data["bound"].items()}
     if not proofs:
         return Ended(Outcome.SATISFIED, data={"bound": bound})
-    return Ended(Outcome.DONE, proof=max(proofs, key=lambda one: one.timestamp), data={"bound": bound})
+    proof = max(proofs, key=lambda one: one.timestamp)
+    if step.marks == "contained":
+        session.screen.say(f"contained: block {proof.number} {proof.hash} proves it", "good")
+    return Ended(Outcome.DONE, proof=proof, data={"bound": bound})
 
 
 def on_leg(session: Session, chain: str, legs: int) -> Session:
