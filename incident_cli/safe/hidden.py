@@ -7,7 +7,6 @@ decoder is needed to see them: an encoder puts the length before the bytes, and 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
 
 from incident_cli.safe.contracts import CONTROL_FUNCTIONS
@@ -22,20 +21,14 @@ def control_functions() -> dict[bytes, str]:
     return {**control_selectors(), **CONTROL_FUNCTIONS}
 
 
-@functools.cache
-def any_control() -> re.Pattern[bytes]:
-    """The selectors as one pattern, each found wherever it begins."""
-    return re.compile(b"(?=(" + b"|".join(map(re.escape, sorted(control_functions()))) + b"))", re.DOTALL)
-
-
 def control_within(data: bytes) -> Iterator[str]:
     """The control functions whose calls stand in `bytes` within calldata, each once."""
-    seen: set[bytes] = set()
-    for match in any_control().finditer(data):
-        selector, at = match[1], match.start()
-        if at >= WORD and selector not in seen and 4 <= length_before(data, at) <= len(data) - at:
-            seen.add(selector)
-            yield control_functions()[selector]
+    for selector, text in control_functions().items():
+        at = data.find(selector, WORD)
+        while at != -1 and not 4 <= length_before(data, at) <= len(data) - at:
+            at = data.find(selector, at + 1)
+        if at != -1:
+            yield text
 
 
 def length_before(data: bytes, at: int) -> int:

@@ -9,6 +9,7 @@ from incident_cli.evm import Address, checksummed
 ENDS = 2  # bytes at each end: the four digits that wallets leave of an address, and that people compare
 LONG = 8  # digits at one end: more than anybody meets by chance
 SMALLEST = 2**64  # below are precompiles and placeholders, whose ends are zeros and small numbers
+HIDDEN_MOST = 1_000  # that are looked for in one calldata; each of them forbids it
 Keys = tuple[tuple[str, str], ...]
 
 
@@ -55,10 +56,14 @@ def hidden_in(data: bytes, known: Iterable[Address]) -> Iterator[tuple[Address, 
         digits = bytes.fromhex(one[2:])
         if any(digits[:ENDS]) and any(digits[-ENDS:]):
             alike.setdefault((digits[:ENDS], digits[-ENDS:]), one)
-    firsts = frozenset(first for first, _ in alike)
+    firsts, seen = frozenset(first for first, _ in alike), set[bytes]()
     for at in range(len(data) - 19):
         if data[at : at + ENDS] not in firsts:
             continue
         other = alike.get((data[at : at + ENDS], data[at + 20 - ENDS : at + 20]))
-        if other is not None and (found := data[at : at + 20]) != bytes.fromhex(other[2:]):
-            yield checksummed(found), other
+        if other is None or (found := data[at : at + 20]) in seen or found == bytes.fromhex(other[2:]):
+            continue
+        seen.add(found)
+        yield checksummed(found), other
+        if len(seen) >= HIDDEN_MOST:
+            return

@@ -15,7 +15,11 @@ from incident_cli.safe.finding import InspectionFinding, warned
 from incident_cli.safe.transaction import DELEGATECALL
 from incident_cli.text import plain
 
-MOST_CALLS, MOST_READS = 100, 600  # beyond, a call's direction is not known: no node is asked without end
+MOST_CALLS, MOST_WAYS, MOST_READS = (
+    100,
+    600,
+    600,
+)  # beyond, a call's direction is not known: no node is asked without end
 CODES = {"other-values": "not-restricting"}
 
 
@@ -40,12 +44,15 @@ def own_levers(call: DecodedCall) -> list[BoundLever]:
 
 def ways(calls: Sequence[DecodedCall], safe: Address, names: Names) -> dict[str, list[Pull]]:
     """The ways in which each call may have come about, by its number, for as many calls as are weighed."""
-    senders, found = senders_of(calls, safe), {}
+    senders, found, count = senders_of(calls, safe), {}, 0
     for one in [two for two in calls if own_levers(two)][:MOST_CALLS]:
+        if count >= MOST_WAYS:
+            break
         number = one.made.number
         pullers = dict.fromkeys((senders[number], safe))  # the role of a delayed lever is that of who schedules it
         pairs = [(lever, by) for lever in own_levers(one) for by in pullers]
         found[number] = [pull for lever, by in pairs for pull in pulls_of(lever, one.values, by, names.markets)]
+        count += len(found[number])
     return found
 
 
