@@ -28,7 +28,7 @@ from incident_cli.flows.multisig.standing import Standing, Waiter, stand
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Event, Kind, every
 from incident_cli.runbook.model import ContainStep
-from incident_cli.safe.signature_file import file_name, read_signature_file
+from incident_cli.safe.signature_file import SignatureFile, file_name, read_signature_file
 from incident_cli.safe.signing import Signer
 from incident_cli.safe.transaction import SafeTx
 
@@ -93,18 +93,19 @@ class LiveDelivery:
 
     def look(self, session: Session, leg: Leg, place: Place, tx: SafeTx) -> Standing:
         """How it stands by chain, service and the files beside it."""
-        service, given = self.services(session.reader.chain), self.signatures(session, leg)
-        return stand(place, tx, service=service, signatures=given, since=leg.planned_at.number)
+        service, beside = self.services(session.reader.chain), self.signatures(session, leg)
+        given = {one.owner: one.signature for one in beside.signatures} if beside else {}
+        claims = [(one.owner, one.signature) for one in beside.claims] if beside else []
+        return stand(place, tx, service=service, signatures=given, claims=claims, since=leg.planned_at.number)
 
-    def signatures(self, session: Session, leg: Leg) -> dict[Address, bytes]:
+    def signatures(self, session: Session, leg: Leg) -> SignatureFile | None:
         """The signatures beside the proposal; a file that is not what it says is told of, and counts for nothing."""
         path = self.files.directory / file_name(leg.proposal["safe_tx_hash"])
         try:
-            found = read_signature_file(path).signatures if os.path.lexists(path) else ()
+            return read_signature_file(path) if os.path.lexists(path) else None
         except IncidentError as problem:
             self.once(session, f"{path} is left out: {problem.message}")
-            return {}
-        return {one.owner: one.signature for one in found}
+            return None
 
     def hand_over(self, session: Session, leg: Leg, standing: Standing) -> bool:
         """Sign and post where that was not done yet."""

@@ -188,6 +188,15 @@ def contain(bench: Bench) -> Iterator[Prepared]:
     yield Prepared(bench.scene(bench.site.council.owners[0]), words, ["ETH-USD"])
 
 
+@contextmanager
+def drill_signers(bench: Bench) -> Iterator[Prepared]:
+    with serving(bench.office) as (_, _, office):
+        there = replace(bench, office=office)
+        tx = replace(bench.tx, to=bench.tx.safe, value=0, data=b"", operation=0)
+        words = ["drill", "--signers", *there.where(), "--safe", "council", "--no-wait"]
+        yield Prepared(there.scene(office.council.owners[0]), words, [ending(tx)])
+
+
 CASES: dict[str, tuple[Case, int]] = {
     "safe sign": (sign, 0),
     "safe propose": (propose, 0),
@@ -201,6 +210,7 @@ CASES: dict[str, tuple[Case, int]] = {
     "vault sign": (vault_sign, 0),
     "vault fire": (vault_fire, 0),
     "contain": (contain, 5),
+    "drill": (drill_signers, 5),
 }
 SAME_WALK = {"respond", "adopt"}  # they walk as `contain` does, with the same options and the same keys at hand
 EVERY_TIME = ("safe sign",)  # the others with the campaigns: each is processes of seconds, and a key derived
