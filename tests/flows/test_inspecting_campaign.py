@@ -54,6 +54,7 @@ from tests.flows.test_inspecting import (
 SMALL, FULL = 300, 10_000
 
 addresses = st.binary(min_size=20, max_size=20).map(checksummed)
+strangers = addresses.filter(lambda one: one not in (ZERO, SENTINEL))
 positive = st.one_of(st.integers(1, 9), st.integers(1, 2**256 - 1))
 control = st.sampled_from([*NAMED_CONTROL[:-1], *CONTROL]).map(
     lambda text: encode_call(signature(text), zeros(signature(text)))
@@ -197,8 +198,7 @@ def carried(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
 
 def estranged(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
     """An allowance taken back, which is harmless, from somebody whom the deployment does not know."""
-    stranger = draw(addresses.filter(lambda one: one not in (ZERO, SENTINEL)))
-    return instead(draw, tx, USDC, encode_call(APPROVE, (stranger, 0)))
+    return instead(draw, tx, USDC, encode_call(APPROVE, (draw(strangers), 0)))
 
 
 def inner_refund(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
@@ -206,7 +206,7 @@ def inner_refund(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
     execute = signature("execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)")
     gas = [0, 0, 0, ZERO, ZERO]
     at = draw(st.integers(0, 4))
-    gas[at] = draw(positive if at < 3 else addresses)
+    gas[at] = draw(positive if at < 3 else strangers)
     return instead(draw, tx, TIMELOCK, encode_call(execute, (EXCHANGE, 0, PAUSE.data, 0, *gas, b"")))
 
 

@@ -175,6 +175,14 @@ def test_what_a_carrier_is_handed_is_unfolded(text: str) -> None:
     assert {"carries-call", "undecoded"} <= codes(unknown)
 
 
+def test_what_is_no_time_lock_to_the_deployment_schedules_nothing() -> None:
+    schedule = parse_signature("schedule(address,uint256,bytes,bytes32,bytes32,uint256)")
+    args = (EXCHANGE, 0, PAUSE.data, bytes(32), bytes(32), 60)
+    assert look(made([Call(TIMELOCK, schedule, args)])).verdict == "clean"
+    for to in (EXCHANGE, USDC, OWNER):
+        assert "carries-call" in codes(look(made([Call(to, schedule, args)])), "warned")
+
+
 def test_a_function_that_is_handed_as_text_is_seen() -> None:
     text = "executeTransaction(address,uint256,string,bytes,uint256)"
     tx = call(TIMELOCK, text, EXCHANGE, 0, "upgradeTo(address)", UPGRADE[4:36], 1)

@@ -129,7 +129,8 @@ def compared(pull: Pull, one: Plan, unbound: Sequence[str], snapshot: Snapshot) 
     values = {name: snapshot.value(read) for name, read in needed(pull).items()}
     new = {stands[name]: abi_value(pull.args[name]) for name in unbound}
     before = replace(pull, args={**pull.args, **{name: values[stands[name]] for name in unbound}})
-    if Standing(before, {**values, **new}).formula(satisfied) is True:
+    is_same = all(new[name] == values[name] for name in new)
+    if Standing(before, {**values, **new}).formula(satisfied) is True and (is_same or not one.satisfied):
         zeros = [name for name in new if new[name] == 0 != values[name]]
         why = f"{', '.join(zeros)} would be 0, which may also mean that there is no limit"
         return Weight("direction-unknown", why, one) if zeros else Weight(plan=one)

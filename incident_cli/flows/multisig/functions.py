@@ -33,6 +33,7 @@ ABI_DEPTH = 256  # an artefact may hold a whole syntax tree
 FUNCTIONS = 5_000  # of one file
 COMPONENT_DEPTH = 8
 CATALOGUE, BUILT_IN, PROPOSAL, PROTOCOL_FILE, CLEAR = "catalogue", "built in", "proposal", "protocol file", "ERC-7730"
+TIMELOCK, MANAGER = "timelock", "access_manager"  # roads of a delay; a time-lock's own protocol and slot, too
 Table = dict[bytes, list["Candidate"]]
 
 
@@ -69,15 +70,15 @@ class Candidate:
 
 @dataclass(slots=True)
 class Functions:
-    """Every source. `at` holds functions of contracts that the deployment names, `bound` the protocols it says they are
-    of; `anywhere` holds functions of no address."""
+    """Every source. `at` holds functions of contracts that the deployment names, `delaying` those through which calls
+    are scheduled, by the road of a delay; `anywhere` holds functions of no address."""
 
     at: dict[Address, Table] = field(default_factory=dict)
     expected: dict[tuple[Address, bytes], Signature] = field(default_factory=dict)
     anywhere: Table = field(default_factory=dict)
     descriptors: Sequence[Descriptor] = ()
     chain_id: int = 0
-    bound: dict[Address, set[str]] = field(default_factory=dict)
+    delaying: dict[str, set[Address]] = field(default_factory=dict)
 
     def candidates(self, call: InnerCall) -> Iterator[Candidate]:
         """The functions that a call may be of, best source first."""
@@ -99,8 +100,9 @@ def add_levers(functions: Functions, deployment: Deployment, chain: str, catalog
         protocol = catalog.find(entry.protocol) if entry.protocol and entry.chain == chain else None
         if protocol is None:
             continue
-        for own in entry.addresses.values():
-            functions.bound.setdefault(own, set()).add(protocol.protocol)
+        for road, on in delays_of(protocol):
+            if on in entry.addresses:
+                functions.delaying.setdefault(road, set()).add(entry.addresses[on])
         bound = (
             BoundSlot(slot, protocol, chain, entry.addresses) if set(protocol.slots) <= set(entry.addresses) else None
         )
@@ -108,6 +110,16 @@ def add_levers(functions: Functions, deployment: Deployment, chain: str, catalog
             address = entry.addresses.get(on)
             if address is not None:
                 put(functions.at.setdefault(address, {}), found)
+
+
+def delays_of(protocol: Protocol) -> Iterator[tuple[str, str]]:
+    """The contracts of a protocol that delay calls: the road, and the protocol's own slot."""
+    if protocol.protocol == TIMELOCK:
+        yield TIMELOCK, TIMELOCK
+    for lever in protocol.levers.values():
+        for one in (lever.delay, lever.undo.delay if lever.undo else None):
+            if one is not None and one.on is not None:
+                yield one.road, one.on
 
 
 def add_protocols(functions: Functions, folder: Catalog, names: Sequence[str]) -> None:

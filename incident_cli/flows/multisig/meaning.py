@@ -1,8 +1,9 @@
 """What is not clean about a decoded call: whatever this program does not itself know to restrict.
 
-Clean is only the lever of a protocol that the deployment puts at the address, the handing on of calls by a time-lock,
-and the taking back of an allowance. The name of a function is no meaning, and what a file says of it is its author's
-word: the proposal, an ABI and an ERC-7730 file may come from whoever wants the signature.
+Clean is only the lever of a protocol that the deployment puts at the address, the handing on of calls by a contract
+that the deployment delays them with, and the taking back of an allowance. The name of a function is no meaning, and
+what a file says of it is its author's word: the proposal, an ABI and an ERC-7730 file may come from whoever wants the
+signature.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from incident_cli.abi import Parameter, parse_signature
-from incident_cli.flows.multisig.functions import Candidate, Functions
+from incident_cli.flows.multisig.functions import MANAGER, TIMELOCK, Candidate, Functions
 from incident_cli.flows.multisig.naming import Names
 from incident_cli.flows.multisig.wording import MONEY, is_unlimited, known_sentence
 from incident_cli.flows.vault.restricting import RELEASING, WORD
 from incident_cli.safe.finding import InspectionFinding, warned
 from incident_cli.safe.hidden import control_functions
-from incident_cli.safe.known_functions import CARRIER, MULTI_SEND, MULTICALL, OTHER_SAFE, SELF_MULTICALL, TIMELOCK
+from incident_cli.safe.known_functions import CARRIER, MULTI_SEND, MULTICALL, OTHER_SAFE, SELF_MULTICALL
+from incident_cli.safe.known_functions import TIMELOCK as TIMELOCK_TEXTS
 from incident_cli.safe.unfolding import MadeCall
 from incident_cli.text import plain
 
@@ -30,11 +32,12 @@ def canonical(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(parse_signature(one).canonical for one in texts)
 
 
-TIMELOCKS = canonical(TIMELOCK[:4])
 OTHER_SAFES = canonical((*OTHER_SAFE, *MULTI_SEND))  # with rules of their own: what they make is never clean
-CARRIERS = canonical((*CARRIER, *MULTICALL, *SELF_MULTICALL))
-BY_MANAGER = canonical(("execute(address,bytes)", "schedule(address,bytes,uint48)"))
-MANAGER = "openzeppelin-access-manager"
+CARRIERS = canonical((*TIMELOCK_TEXTS[:4], *CARRIER, *MULTICALL, *SELF_MULTICALL))
+DELAYED = {
+    TIMELOCK: canonical(TIMELOCK_TEXTS[:4]),
+    MANAGER: canonical(("execute(address,bytes)", "schedule(address,bytes,uint48)")),
+}
 
 
 def meaning_findings(
@@ -81,10 +84,11 @@ def built_in(
 ) -> Iterator[InspectionFinding]:
     """A function that every inspection knows by its name."""
     text, name, to = one.signature.canonical, one.signature.name, made.call.to
-    if one.signature.selector in control_functions() or text in TIMELOCKS or text in OTHER_SAFES:
+    if one.signature.selector in control_functions() or text in OTHER_SAFES:
         return  # refused, or said by the rules of what is handed on
     if text in CARRIERS:
-        if text in BY_MANAGER and MANAGER in functions.bound.get(to, ()):
+        roads = [road for road, texts in DELAYED.items() if text in texts]
+        if any(to in functions.delaying.get(road, ()) for road in roads):
             return
         yield warned("carries-call", f"call {made.number}: {to} is handed the calls below by {name}")
     elif is_releasing(name):
@@ -95,7 +99,7 @@ def built_in(
 
 def carried_findings(made: MadeCall, one: Candidate, args: tuple[object, ...]) -> Iterator[InspectionFinding]:
     """Bytes among the arguments that look like the call of a function, and are not shown as one."""
-    if one.signature.canonical in TIMELOCKS | OTHER_SAFES | CARRIERS:
+    if one.signature.canonical in OTHER_SAFES | CARRIERS:
         return
     if any(looks_like_call(two, value) for two, value in zip(one.signature.inputs, args, strict=True)):
         yield warned("carries-call", f"call {made.number}: {one.signature.name} is handed bytes that may be a call")
