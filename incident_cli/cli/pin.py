@@ -30,7 +30,7 @@ def pin(deployment: Deployment, yes: Yes = False, accept_changes: Accept = False
     """Write the code hashes of every contract into the deployment, after showing them; nothing else is changed."""
     from incident_cli.flows.pinning.look import look
 
-    desk = Desk()
+    desk = Desk(in_walk=False)
     with desk.printer.working("reading the code of every contract"):
         found = look(deployment, settings.variable)
     show(desk.printer, found)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, signer_of
-from incident_cli.cli.safe_desk import INDENT, Deployment, Json, Safe, address_given, counter_at
-from incident_cli.cli.terminal import Printer, print_json
-from incident_cli.errors import Misused
+from incident_cli.cli.safe_desk import INDENT, Deployment, Json, Safe, address_given, counter_at, signer_at_hand
+from incident_cli.cli.terminal import Desk, Printer, print_json
+from incident_cli.errors import Misused, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ ADD_EXAMPLE = (
 REMOVE_EXAMPLE = (
     "Example: incident safe delegate remove 0x… --deployment production.yaml --safe council --keystore owner.json"
 )
+ASKED = "it is asked for before it is signed"
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -77,10 +78,11 @@ def add(
     from incident_cli.flows.clock import SystemClock
     from incident_cli.flows.multisig import delegating
 
-    printer, counter, who = Printer(), counter_at(deployment), delegate_given(delegate)
-    place = counter.place(safe)
+    desk, counter, who = Desk(in_walk=False), counter_at(deployment), delegate_given(delegate)
+    printer, place = desk.printer, counter.place(safe)
     service = counter.service_of(place)
-    signer = require_signer(signer_of(printer, keystore, external, account, ledger, passphrase_fd))
+    signer = require_signer(signer_at_hand(printer, keystore, external, account, ledger, passphrase_fd, ASKED))
+    ask_to_add(desk, place, signer, who, label)
     done = delegating.add(place, service, signer, who, label, clock=SystemClock())
     finish(printer, place, done, "added", as_json)
 
@@ -123,6 +125,24 @@ def require_signer(signer: Signer | None) -> Signer:
     if signer is None:
         raise Misused("nobody signs: no signer is named", "name one: --keystore FILE, --signer URL or --ledger")
     return signer
+
+
+def ask_to_add(desk: Desk, place: Place, signer: Signer, who: Address, label: str) -> None:
+    """What is about to be signed, and a yes to it; raises Waiting for anything else."""
+    from incident_cli.flows.desk import Answer, Prompt
+    from incident_cli.flows.multisig.delegating import require_addable
+
+    printer = desk.printer
+    require_addable(place, signer, who)
+    printer.line("NEW DELEGATE", "bold")
+    printer.line(f"{' ' * INDENT}{who}  {label}", hanging=INDENT)
+    printer.line(f"{' ' * INDENT}may propose for {signer.address}", hanging=INDENT)
+    printer.line(f"Safe {place.safe} on {place.chain}, chain {place.chain_id}", hanging=INDENT)
+    printer.line("It can confirm nothing. What it proposes stands in the queue as if the owner trusted it.", "yellow")
+    help_ = "Whoever holds that account can then fill the owners' queue. `incident safe delegate remove` takes it back."
+    question = f"Sign this with the {signer.kind} of {signer.address}?"
+    if desk.asker.ask(Prompt("delegate", "yes-no", question, help=help_)) != Answer("yes"):
+        raise Waiting("nothing was signed", "operator", "run it again to add the delegate")
 
 
 def show(printer: Printer, one: Delegate) -> None:

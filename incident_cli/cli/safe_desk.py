@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from incident_cli.evm import Address
     from incident_cli.flows.multisig.queued import Queued
     from incident_cli.flows.multisig.taking_up import Counter, Matter
+    from incident_cli.safe.signing import Signer
 
 Target = Annotated[
     str, typer.Argument(metavar="HASH|FILE", help="A safe_tx_hash that the service knows, or a file (-: stdin).")
@@ -40,14 +44,44 @@ def matter_at(counter: Counter, target: str) -> Matter:
     return counter.matter(target, sys.stdin.buffer if target == "-" and sys.stdin is not None else None)
 
 
-def show_queued(printer: Printer, one: Queued, word: str, style: str) -> None:
-    """A transaction of the queue: what it does, its hash, how many it claims to have."""
+def signer_at_hand(
+    printer: Printer,
+    keystore: Path | None,
+    external: str | None,
+    account: str | None,
+    ledger: str | None,
+    passphrase_fd: str | None,
+    question: str = "the end of the hash is typed before it is signed",
+) -> Signer | None:
+    """The signer that the options name, None where they name none. Where one is named and nobody can answer the
+    `question`, that is said before a passphrase is asked for: NeedsTerminal."""
+    from incident_cli.cli.keys import signer_of
+    from incident_cli.cli.terminal import require_terminal
+
+    if keystore is not None or external is not None or ledger is not None:
+        require_terminal(question, "run it in a terminal: no option answers it", "Nothing was done.")
+    return signer_of(printer, keystore, external, account, ledger, passphrase_fd)
+
+
+def command_path(path: Path | str) -> str:
+    """A path as it is typed in a shell."""
+    return shlex.quote(str(path))
+
+
+def show_queued(
+    printer: Printer, one: Queued, word: str, style: str, names: Mapping[Address, str] = MappingProxyType({})
+) -> None:
+    """A transaction of the queue: what it does, its hash, how many it claims to have, who put it there and whence."""
+    from incident_cli.flows.multisig.provenance import provenance
+
     printer.line(f"{word}: {one.label}", style, hanging=2 * INDENT)
     printer.line(f"{' ' * INDENT}{one.safe_tx_hash}", hanging=INDENT)
     count = len(one.confirmed_by)
     by = f"{count} confirmation{'' if count == 1 else 's'} by the service's count"
     trust = "" if one.trusted else "; NOT trusted by the service: anybody may have put it there"
     printer.line(f"{' ' * INDENT}{by}{trust}", hanging=INDENT)
+    for words in provenance(one.proposer, one.origin, names):
+        printer.line(f"{' ' * INDENT}{words}", hanging=INDENT)
 
 
 def address_given(flag: str, text: str | None) -> Address | None:

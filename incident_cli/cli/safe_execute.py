@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli import settings
-from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, signer_of
-from incident_cli.cli.safe_desk import INDENT, Deployment, Json, Target, counter_at, matter_at
+from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd
+from incident_cli.cli.safe_desk import (
+    INDENT,
+    Deployment,
+    Json,
+    Target,
+    command_path,
+    counter_at,
+    matter_at,
+    signer_at_hand,
+)
 from incident_cli.cli.safe_sign import Weaken, desk_of
-from incident_cli.cli.terminal import Desk, Printer, print_json, require_terminal
+from incident_cli.cli.terminal import Desk, Printer, print_json
 from incident_cli.errors import Misused, NotProven, Waiting
 
 if TYPE_CHECKING:
@@ -58,9 +67,9 @@ def execute(
     chain shows. Exit: 0 proven, 6 executed but not shown, 5 waiting, 1 it would fail."""
     from incident_cli.flows.multisig.following import follow
 
-    desk, counter = Desk(), counter_at(deployment)
+    desk, counter = Desk(in_walk=False), counter_at(deployment)
     watch = follow(counter, matter_at(counter, target), signatures or [])
-    sender = require_signer(signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd))
+    sender = require_signer(signer_at_hand(desk.printer, keystore, external, account, ledger, passphrase_fd))
     done = carried(desk, counter, watch, sender, road_of(depth, private, fee_cap), weaken)
     show(desk.printer, done)
     print_json({"schema": "incident.safe-execute/v1", **done.to_json()}) if as_json else None
@@ -83,20 +92,20 @@ def approve(
     service and no file; it costs gas, and everybody sees it."""
     from incident_cli.flows.multisig.submitting import Submission, consent_to_approve
 
-    desk, counter = Desk(), counter_at(deployment)
+    desk, counter = Desk(in_walk=False), counter_at(deployment)
     matter = matter_at(counter, target)
-    signer = require_signer(signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd))
+    signer = require_signer(signer_at_hand(desk.printer, keystore, external, account, ledger, passphrase_fd))
     consent_to_approve(Submission(counter, matter, signer), signer, desk_of(desk.printer))
     done = approved(desk, matter, signer, road_of(0, None, fee_cap))
-    desk.printer.command("follow it", f"safe status {target} --deployment {deployment}")
+    where = f"{command_path(target)} --deployment {command_path(deployment)}"
+    desk.printer.command("follow it", f"safe status {where}")
     print_json({"schema": "incident.safe-approve/v1", **done.to_json()}) if as_json else None
 
 
 def require_signer(signer: Signer | None) -> Signer:
-    """The signer; raises Misused where none is named, NeedsTerminal where nobody can type."""
+    """The signer; raises Misused where none is named."""
     if signer is None:
         raise Misused("nobody sends: no signer is named", "name one: --keystore FILE, --signer URL or --ledger")
-    require_terminal("the end of the hash is typed before it is sent", "run it in a terminal", "Nothing was sent.")
     return signer
 
 
@@ -153,7 +162,7 @@ def carried(desk: Desk, counter: Counter, watch: Watch, sender: Signer, road: Ro
     hands = Hands(sender, settings.incident_home(), clock, teller(printer), road)
     with printer.working("reading the chain and the service"):
         found = watch.look()
-    show_status(printer, found, clock.now(), None)
+    show_status(printer, found, clock.now(), "")
     if found.state in ("executed", "failed"):
         return carried_before(watch.matter, found.standing, road.depth)
     examine_first(printer, watch.matter, counter, weaken)

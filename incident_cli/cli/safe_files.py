@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from incident_cli.cli.safe_desk import command_path
 from incident_cli.cli.safe_hash import File, Json, stdin_bytes
 from incident_cli.errors import Misused
 
@@ -54,7 +55,7 @@ def merge(files: Files, deployment: On = None, out: Into = None, as_json: Json =
     loaded = [load_transaction(one, stdin_bytes()) for one in files]
     folder = out or (Path() if files[0] == STDIN else Path(files[0]).parent)
     found = merge_files(loaded, deployment_of(deployment), variable, folder)
-    print_json(found.to_json()) if as_json else show_merged(Printer(), found)
+    print_json(found.to_json()) if as_json else show_merged(Printer(), found, deployment)
     raise typer.Exit(found.exit_code)
 
 
@@ -65,7 +66,7 @@ def deployment_of(path: Path | None) -> Deployment | None:
     return None if path is None else load_deployment(path)[0]
 
 
-def show_merged(printer: Printer, found: MergeResult) -> None:
+def show_merged(printer: Printer, found: MergeResult, deployment: Path | None) -> None:
     """Every signature and whether it counts; then what is missing."""
     document = found.to_json()
     printer.line(f"safeTxHash {found.file.safe_tx_hash}", "bold")
@@ -82,7 +83,8 @@ def show_merged(printer: Printer, found: MergeResult) -> None:
             printer.line(f"  waiting for {waiter.owner} {waiter.name}".rstrip(), hanging=4)
     printer.line(f"written: {found.path}", hanging=9)
     if found.readiness is not None and found.readiness.state == "ready":
-        printer.command("anybody's transaction", f"safe export {found.path} --format calldata --out -")
+        where = f"{command_path(found.path or 'FILE')} --deployment {command_path(deployment or 'FILE')}"
+        printer.command("anybody with a funded key", f"safe execute {where} --keystore FILE")
 
 
 def show_others(printer: Printer, found: MergeResult) -> None:
@@ -145,10 +147,10 @@ def import_(
     place = place_of_slot(aids.deployment, safe, variable)
     found = import_file(file, Into(place, aids, variable), nonce)
     kept = keep(out, found)
-    print_json(kept.to_json(found)) if as_json else show_imported(Printer(), found, kept)
+    print_json(kept.to_json(found)) if as_json else show_imported(Printer(), found, kept, deployment)
 
 
-def show_imported(printer: Printer, found: Imported, kept: Kept) -> None:
+def show_imported(printer: Printer, found: Imported, kept: Kept, deployment: Path) -> None:
     """What it does, what is worth a second look, where it is."""
     from incident_cli.cli.safe_inspect import show_call
 
@@ -161,4 +163,5 @@ def show_imported(printer: Printer, found: Imported, kept: Kept) -> None:
     printer.line(f"nonce {found.examined.tx.nonce}, safeTxHash {found.safe_tx_hash}", "bold", hanging=2)
     for path in filter(None, (kept.path, kept.signatures_path)):
         printer.line(f"written: {path}", hanging=9)
-    printer.command("next", f"safe sign {kept.path} --deployment FILE")
+    where = f"{command_path(kept.path)} --deployment {command_path(deployment)}"
+    printer.command("next", f"safe sign {where} --keystore FILE")

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from incident_cli.cli.safe_desk import INDENT, Deployment, Json, Target, counter_at, matter_at, show_queued
+from incident_cli.cli.safe_desk import (
+    INDENT,
+    Deployment,
+    Json,
+    Target,
+    command_path,
+    counter_at,
+    matter_at,
+    show_queued,
+)
 from incident_cli.cli.terminal import Printer, print_json
 from incident_cli.errors import Unread
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from incident_cli.evm import Address
     from incident_cli.flows.multisig.following import Followed, Watch
     from incident_cli.flows.multisig.standing import Standing
 
@@ -57,14 +67,21 @@ def status(
     with printer.working("reading the chain and the service"):
         watch = follow(counter, matter_at(counter, target), signatures or [])
         found = watch.look()
-    show(printer, found, clock.now(), deployment)
+    line = next_words(deployment, signatures or [])
+    show(printer, found, clock.now(), line)
     if wait:
-        found = waited(printer, watch, found, every, deployment)
+        found = waited(printer, watch, found, every, line)
     print_json(document(found, clock.now())) if as_json else None
     raise typer.Exit(found.exit_code)
 
 
-def waited(printer: Printer, watch: Watch, found: Followed, every: int, deployment: Path) -> Followed:
+def next_words(deployment: Path, signatures: Sequence[Path]) -> str:
+    """The options that the next command needs too."""
+    given = [f" --signatures {command_path(one)}" for one in signatures]
+    return f"--deployment {command_path(deployment)}{''.join(given)}"
+
+
+def waited(printer: Printer, watch: Watch, found: Followed, every: int, options: str) -> Followed:
     """The first look at which nothing more is waited for; each that differs is shown. A node or a service that fails
     meanwhile is said, and asked again."""
     from incident_cli.flows.clock import SystemClock
@@ -80,7 +97,7 @@ def waited(printer: Printer, watch: Watch, found: Followed, every: int, deployme
                 printer.line(f"UNKNOWN for the moment: {problem.message}", "bold magenta", hanging=INDENT)
                 continue
         if now.fingerprint != found.fingerprint:
-            show(printer, now, clock.now(), deployment)
+            show(printer, now, clock.now(), options)
         found = now
     return found
 
@@ -90,9 +107,9 @@ def document(found: Followed, now: datetime) -> dict[str, Any]:
     return {"schema": "incident.safe-status/v1", **found.to_json(now)}
 
 
-def show(printer: Printer, found: Followed, now: datetime, deployment: Path | None) -> None:
+def show(printer: Printer, found: Followed, now: datetime, options: str) -> None:
     """What it is, who confirmed, who did not and what time it is there, what else stands in its way; last the state,
-    and with a `deployment` the command that comes next."""
+    and with the `options` that it needs the command that comes next."""
     standing = found.standing
     printer.line()
     printer.line(found.label, "bold", hanging=INDENT)
@@ -101,8 +118,8 @@ def show(printer: Printer, found: Followed, now: datetime, deployment: Path | No
     printer.line(nonce_words(standing))
     if standing.fate == "open":
         show_people(printer, found, now)
-        show_queue(printer, standing)
-    show_state(printer, found, deployment)
+        show_queue(printer, standing, names=found.names)
+    show_state(printer, found, options)
 
 
 def nonce_words(standing: Standing) -> str:
@@ -142,33 +159,33 @@ def row(printer: Printer, label: str, parts: Sequence[str], style: str) -> None:
         printer.line(" " * (LABEL + 2) + "; ".join(lines[1:]), hanging=LABEL + 2)
 
 
-def show_queue(printer: Printer, standing: Standing) -> None:
+def show_queue(printer: Printer, standing: Standing, names: Mapping[Address, str]) -> None:
     """Rivals, loudly; what must come first; what could not be seen."""
     if standing.rivals or standing.earlier or standing.service_problem:
         printer.line()
     for one in standing.rivals:
-        show_queued(printer, one, f"RIVAL at nonce {one.nonce}", "bold red")
+        show_queued(printer, one, f"RIVAL at nonce {one.nonce}", "bold red", names)
     if standing.rivals:
         printer.line("Whichever of them executes first displaces the others.", "bold red")
     for one in standing.earlier:
-        show_queued(printer, one, f"must execute first, nonce {one.nonce}", "yellow")
+        show_queued(printer, one, f"must execute first, nonce {one.nonce}", "yellow", names)
     if standing.service_problem:
         words = "Confirmations and rivals in the service are UNKNOWN"
         printer.line(f"{words}: {standing.service_problem}", "bold magenta", hanging=INDENT)
 
 
-def show_state(printer: Printer, found: Followed, deployment: Path | None) -> None:
+def show_state(printer: Printer, found: Followed, options: str) -> None:
     """The state and what to do next."""
     printer.line()
     style = STYLES.get(found.state, "bold red")
     printer.line(TITLES[found.state], style, hanging=INDENT)
     if found.reason:
         printer.line(found.reason, hanging=INDENT)
-    if deployment is None:
+    if not options:
         return
-    which = found.standing.safe_tx_hash if found.standing.on_service else found.source
+    which = found.standing.safe_tx_hash if found.standing.on_service else command_path(found.source)
     if found.state == "ready":
-        printer.command("next", f"safe execute {which} --deployment {deployment} --keystore FILE")
+        printer.command("next", f"safe execute {which} {options} --keystore FILE")
     elif found.state == "waiting":
-        verb = "confirm" if found.standing.on_service else "sign"
-        printer.command("each owner", f"safe {verb} {which} --deployment {deployment} --keystore FILE")
+        verb, only = "confirm" if found.standing.on_service else "sign", options.partition(" --signatures ")[0]
+        printer.command("each owner", f"safe {verb} {which} {only} --keystore FILE")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from incident_cli.cli import settings
-from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd, signer_of
+from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, PassphraseFd
 from incident_cli.cli.safe_desk import (
     INDENT,
     Deployment,
@@ -16,11 +16,13 @@ from incident_cli.cli.safe_desk import (
     Json,
     Target,
     address_given,
+    command_path,
     counter_at,
     matter_at,
+    signer_at_hand,
 )
 from incident_cli.cli.safe_sign import desk_of
-from incident_cli.cli.terminal import Desk, Printer, print_json, require_terminal
+from incident_cli.cli.terminal import Desk, Printer, print_json
 from incident_cli.errors import Misused
 
 if TYPE_CHECKING:
@@ -65,10 +67,10 @@ def propose(
     same calls are queued already, that transaction is confirmed instead."""
     from incident_cli.flows.multisig import submitting
 
-    desk, owner = Desk(), address_given("--on-behalf-of", on_behalf_of)
+    desk, owner = Desk(in_walk=False), address_given("--on-behalf-of", on_behalf_of)
     counter = counter_at(deployment)
     matter = matter_at(counter, file)
-    signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
+    signer = signer_at_hand(desk.printer, keystore, external, account, ledger, passphrase_fd)
     order = submission(counter, matter, require_choice(signer, unsigned), owner, again)
     done = submitting.propose(order, desk_of(desk.printer))
     finish(desk.printer, done, deployment)
@@ -90,9 +92,9 @@ def confirm(
     Nothing that is signed is taken from the service."""
     from incident_cli.flows.multisig import submitting
 
-    desk, counter = Desk(), counter_at(deployment)
+    desk, counter = Desk(in_walk=False), counter_at(deployment)
     matter = matter_at(counter, target)
-    signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
+    signer = signer_at_hand(desk.printer, keystore, external, account, ledger, passphrase_fd)
     order = submission(counter, matter, require_choice(signer, False))
     done = submitting.confirm(order, desk_of(desk.printer))
     finish(desk.printer, done, deployment)
@@ -115,9 +117,9 @@ def reject(
 ) -> None:
     """Prepare the empty call of the Safe to itself that uses up a nonce, and say what can then never execute. With a
     signer it is also proposed, or joined where it is there."""
-    desk, counter = Desk(), counter_at(deployment)
+    desk, counter = Desk(in_walk=False), counter_at(deployment)
     made, matter = rejection_of(counter, target, nonce, safe)
-    signer = signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd)
+    signer = signer_at_hand(desk.printer, keystore, external, account, ledger, passphrase_fd)
     path = write_rejection(desk.printer, made, out)
     done = None if signer is None else put_in(desk, counter, matter, signer)
     finish_rejection(desk.printer, path, done, deployment)
@@ -130,10 +132,6 @@ def require_choice(signer: Signer | None, unsigned: bool) -> Signer | None:
         raise Misused("nobody signs: no signer is named", "name one: --keystore FILE, --signer URL or --ledger")
     if signer is not None and unsigned:
         raise Misused("--unsigned is given beside a signer", "leave one of them out")
-    if signer is not None:
-        require_terminal(
-            "the end of the hash is typed before it is signed", "run it in a terminal", "Nothing was done."
-        )
     return signer
 
 
@@ -155,8 +153,11 @@ def finish(printer: Printer, done: Submitted, deployment: Path) -> None:
     printer.line(f"{HOW[done.posted.how]}:", "green")
     printer.line(f"{' ' * INDENT}{hash_}", hanging=INDENT)
     printer.line(f"{count} of {done.examined.view.threshold} confirmations by the service's count")
-    verb = "status" if done.missing else "execute"
-    printer.command("follow it" if done.missing else "next", f"safe {verb} {hash_} --deployment {deployment}")
+    where = f"{hash_} --deployment {command_path(deployment)}"
+    if done.missing:
+        printer.command("follow it", f"safe status {where}")
+    else:
+        printer.command("next", f"safe execute {where} --keystore FILE")
 
 
 def rejection_of(counter: Counter, target: str | None, nonce: int | None, safe: str | None) -> tuple[Rejection, Matter]:
@@ -191,10 +192,26 @@ def write_rejection(printer: Printer, made: Rejection, out: Path) -> Path:
     for hash_, words in made.displaced:
         printer.line(f"{' ' * INDENT}{words}", "bold", hanging=2 * INDENT)
         printer.line(f"{' ' * INDENT}{hash_}", hanging=INDENT)
+        printer.line(f"{' ' * INDENT}{count_words(made, hash_)}", hanging=INDENT)
     if made.tx.nonce > made.queue.nonce:
         printer.line(f"it can execute only after nonces {made.queue.nonce} to {made.tx.nonce - 1}", "yellow")
-    printer.line("UNTIL it has executed, what it displaces can still be executed by anybody.", "yellow", hanging=INDENT)
+    printer.line(risk_words(made), "yellow", hanging=INDENT)
     return write_proposal(out, f"{made.hashes.safe_tx_hash}.json", made.tx.to_json())
+
+
+def count_words(made: Rejection, safe_tx_hash: str) -> str:
+    """How many have signed what it displaces, as far as that is known."""
+    count, threshold = made.confirmations(safe_tx_hash), made.queue.threshold
+    if count is None:
+        return f"how many of the {threshold} signatures it has is not known: the service does not list it"
+    return f"{count} of {threshold} signatures by the service's count; those in files are not seen"
+
+
+def risk_words(made: Rejection) -> str:
+    """Until when what it displaces can be executed, and by whom."""
+    if made.may_execute_now:
+        return "UNTIL it has executed, what it displaces can still be executed by anybody who has its signatures."
+    return "UNTIL it has executed, what it displaces can be executed as soon as enough owners have signed it."
 
 
 def put_in(desk: Desk, counter: Counter, matter: Matter, signer: Signer) -> Submitted:
@@ -208,7 +225,8 @@ def finish_rejection(printer: Printer, path: Path, done: Submitted | None, deplo
     """Where it is, and who does what with it."""
     printer.line(f"written: {path}", "green")
     if done is None:
-        printer.command("each owner", f"safe sign {path} --deployment {deployment} --keystore FILE")
+        where = f"{command_path(path)} --deployment {command_path(deployment)}"
+        printer.command("each owner", f"safe sign {where} --keystore FILE")
     else:
         finish(printer, done, deployment)
 

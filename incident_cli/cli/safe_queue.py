@@ -11,6 +11,9 @@ from incident_cli.cli.safe_desk import INDENT, Deployment, Json, counter_at, sho
 from incident_cli.cli.terminal import Printer, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incident_cli.evm import Address
     from incident_cli.flows.multisig.place import Place
     from incident_cli.flows.multisig.queueing import AtNonce, NonceChoice, Queue
 
@@ -54,9 +57,10 @@ def show(printer: Printer, place: Place, found: Queue) -> None:
     printer.line(f"nonce {found.nonce} in block {found.block.number}; {found.threshold} owners must confirm")
     if not found.at:
         printer.line("nothing is queued" if found.is_whole and found.is_known else "nothing is known to be queued")
+    names = {one.owner: one.name for one in place.deployment.contacts}
     for one in found.at:
         printer.line()
-        show_nonce(printer, one, found.nonce)
+        show_nonce(printer, one, found.nonce, names)
     show_unknown(printer, found)
     printer.line()
     printer.line("a new transaction may take", "bold")
@@ -72,7 +76,7 @@ def choice_words(choice: NonceChoice) -> str:
     return f"nonce {choice.nonce}: displaces what stands there ({count} transaction{'' if count == 1 else 's'})"
 
 
-def show_nonce(printer: Printer, at: AtNonce, nonce: int) -> None:
+def show_nonce(printer: Printer, at: AtNonce, nonce: int, names: Mapping[Address, str]) -> None:
     """Everything at one nonce; rivals are alarmed, a gap before it is said."""
     from incident_cli.flows.multisig.queueing import before
 
@@ -82,7 +86,7 @@ def show_nonce(printer: Printer, at: AtNonce, nonce: int) -> None:
         words = f"RIVALS: {len(at.hashes)} transactions want this nonce; whichever executes first displaces the others"
         printer.line(words, "bold red", hanging=INDENT)
     for one in at.queued:
-        show_queued(printer, one, "queued", "")
+        show_queued(printer, one, "queued", "", names)
     for mine in at.reserved:
         printer.line(f"here: {mine.label}", "cyan", hanging=2 * INDENT)
         printer.line(f"{' ' * INDENT}{mine.safe_tx_hash}", hanging=INDENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,14 +47,14 @@ def rotate(
     """Prepare a change of a Safe's owners for those who stay to sign. Needs no key; whoever goes cannot sign it."""
     from incident_cli.flows.multisig.rotating import RotationOrder, plan
 
-    desk, gone, new = Desk(), tuple(out_owner or ()), tuple(in_owner or ())
+    desk, gone, new = Desk(in_walk=False), tuple(out_owner or ()), tuple(in_owner or ())
     known = signed_before(desk.printer, vault or [], passphrase_fd)
     order = RotationOrder(deployment, safe, gone, new, threshold, weaken, known)
     with desk.printer.working("reading the Safe"):
         planned = plan(order, settings.variable)
     show(desk.printer, planned)
     require_consent(desk, planned)
-    finish(desk.printer, planned, planned.write(out), as_json)
+    finish(desk.printer, planned, planned.write(out), as_json, deployment)
 
 
 def signed_before(
@@ -73,20 +74,24 @@ def require_consent(desk: Desk, planned: PlannedRotation) -> None:
     """The phrase, typed; raises NeedsTerminal where nobody can type it, Waiting where it is not."""
     from incident_cli.flows.desk import Answer, Prompt
 
-    whose = "each new owner's" if planned.rotation.incoming else "each outgoing owner's"
-    question = f"Type the last 8 characters of {whose} address, as its holder reads them to you by another road."
+    question = (
+        "Type the last 8 characters of each new owner's address, as its holder reads them to you by another road."
+    )
+    if not planned.rotation.incoming:  # whoever goes is not asked: it may be the one who is suspected
+        question = "Type the last 8 characters of the address of each owner who goes, as your own records have it."
     require_terminal(question, "run it in a terminal", "Nothing was written.")
     phrase = planned.rotation.phrase
     prompt = Prompt("rotate", "type", question, phrase=phrase, typed=True, help="Several are parted by a space.")
     if desk.asker.ask(prompt) != Answer(phrase):
-        raise Waiting("nothing was written", "operator", "run it again when the new owner's address is confirmed")
+        raise Waiting("nothing was written", "operator", "run it again when the address is confirmed")
 
 
-def finish(printer: Printer, planned: PlannedRotation, path: Path, as_json: bool) -> None:
+def finish(printer: Printer, planned: PlannedRotation, path: Path, as_json: bool, deployment: Path) -> None:
     """Where the file is, and who does what with it."""
     printer.line(f"written: {path}", "green")
     weaken = " --weaken" if planned.is_weakening else ""
-    printer.command("each owner who stays", f"safe sign {path} --deployment FILE{weaken}")
+    where = f"{shlex.quote(str(path))} --deployment {shlex.quote(str(deployment))}"
+    printer.command("each owner who stays", f"safe sign {where} --keystore FILE{weaken}")
     if as_json:
         print_json({**planned.document(), "file": str(path)})
 

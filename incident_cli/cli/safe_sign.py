@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,7 +60,7 @@ def sign(
     require_terminal("the last characters of the safeTxHash are typed", "sign in a terminal", "Nothing was signed.")
     chosen = require_signer(signer_of(printer, keystore, signer, account, ledger, passphrase_fd))
     found = signed(SigningOrder(loaded, aids, chosen, out, rivals, weaken), desk_of(printer))
-    print_json(found.to_json()) if as_json else tell(printer, found)
+    print_json(found.to_json()) if as_json else tell(printer, found, deployment)
 
 
 def displaced(tx: SafeTx, files: list[str] | None) -> Sequence[Rival] | None:
@@ -91,7 +92,7 @@ def desk_of(printer: Printer) -> SigningDesk:
         printer.line(text, TONES.get(tone, ""), hanging=4)
 
     home = settings.incident_home()
-    return SigningDesk(show, say, Desk(printer).asker, SystemClock(), home, settings.variable)
+    return SigningDesk(show, say, Desk(printer, in_walk=False).asker, SystemClock(), home, settings.variable)
 
 
 def show_card(printer: Printer, card: SigningCard) -> None:
@@ -103,10 +104,11 @@ def show_card(printer: Printer, card: SigningCard) -> None:
         printer.write([line], style)
 
 
-def tell(printer: Printer, found: SignedFile) -> None:
+def tell(printer: Printer, found: SignedFile, deployment: Path) -> None:
     """What was written, and what comes next."""
     printer.line(f"signed by {found.signer}: {len(found.owners)} of {found.threshold} signatures are here", "green")
     printer.line(f"written: {found.path}", hanging=9)
     left = found.threshold - len(found.owners)
-    next_ = f"safe merge {found.path} FILE…" if left > 0 else f"safe merge {found.path} --deployment FILE"
+    where = f"--deployment {shlex.quote(str(deployment))}"
+    next_ = f"safe merge {shlex.quote(str(found.path))} {'FILE… ' if left > 0 else ''}{where}"
     printer.command("next, with the other owners' files" if left > 0 else "next", next_)

@@ -29,6 +29,7 @@ MOVES = (
     ("skip REASON", "leave this step undone, with a reason for the record"),
     ("stop", "leave the incident here; it is resumed with --resume"),
 )
+HEX_ENDINGS = re.compile(r"[0-9a-f]{8,64}( [0-9a-f]{8,64})*", re.ASCII | re.IGNORECASE)
 LABELS = {"yes-no": "yes or no [no]", "type": "type it", "text": "answer", "choice": "choose"}
 YES, NO = frozenset({"y", "yes"}), frozenset({"n", "no", ""})
 
@@ -189,9 +190,11 @@ def read_secret(label: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks in the terminal; the default of every question is the safe answer."""
+    """Asks in the terminal; the default of every question is the safe answer. Outside a walk there are no moves but to
+    stop: there is no record to note in, and no step to go back to."""
 
     printer: Printer
+    in_walk: bool = True
 
     def ask(self, prompt: Prompt) -> Reply:
         """Ask until there is a reply."""
@@ -222,6 +225,8 @@ class Asker:
         if line == "?":
             self.help(prompt)
             return None
+        if not self.in_walk:
+            return Stop() if line.lower() == "stop" else self.answer(prompt, line)
         if prompt.question == "choice" and line in dict(prompt.choices):
             return Answer(line)
         if move == "note":
@@ -240,9 +245,8 @@ class Asker:
             chosen = line or prompt.choices[0][0]
             words = dict(prompt.choices)
             return Answer(chosen) if chosen in words else self.again(f"choose one of {', '.join(words)}")
-        if prompt.question == "type" and line != prompt.phrase:
-            wanted = "it: look at the card again" if prompt.typed else repr(prompt.phrase)
-            return self.again(f"that is not {wanted}; type it exactly, or stop. Nothing has been done.")
+        if prompt.question == "type":
+            return Answer(prompt.phrase) if is_phrase(line, prompt.phrase) else self.not_it(prompt)
         return Answer(plain(line)) if line else self.again("say it in a few words, or stop")
 
     def yes_or_no(self, line: str) -> Reply | None:
@@ -255,13 +259,30 @@ class Asker:
         self.printer.line(text, "yellow")
         return None
 
+    def not_it(self, prompt: Prompt) -> Reply | None:
+        """Another try at a phrase; where it must be read elsewhere, a wrong one does not give it away."""
+        wanted = repr(prompt.phrase)
+        if prompt.typed:
+            wanted = "it: look at the card again" if self.in_walk else "it: compare it with where you read it"
+        return self.again(f"that is not {wanted}; type it exactly, or stop. Nothing has been done.")
+
     def help(self, prompt: Prompt) -> None:
+        """What the question is about, and what may be answered to it."""
         if prompt.help:
             self.printer.line(prompt.help, "cyan")
+        if not self.in_walk:
+            self.printer.line(f"    {'?':<12} this help", "cyan")
+            self.printer.line(f"    {'stop':<12} end the command here; nothing more is done", "cyan", hanging=17)
+            return
         for word, meaning in MOVES:
             self.printer.line(f"    {word:<12} {meaning}", "cyan", hanging=17)
         if prompt.question == "text":
             self.printer.line("An answer that begins with note or skip is that move: begin with another word.", "cyan")
+
+
+def is_phrase(line: str, phrase: str) -> bool:
+    """Whether the phrase was typed: exactly, but for the case of hex digits, which says nothing."""
+    return line == phrase or (HEX_ENDINGS.fullmatch(phrase) is not None and line.lower() == phrase.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,14 +303,15 @@ class Aloud:
 
 @dataclass(frozen=True)
 class Desk:
-    """The printer and the asker of one command."""
+    """The printer and the asker of one command; `in_walk` where its questions are those of steps."""
 
     printer: Printer = field(default_factory=Printer)
+    in_walk: bool = True
 
     @cached_property
     def asker(self) -> Asker:
         """Whoever sits at the terminal."""
-        return Asker(self.printer)
+        return Asker(self.printer, self.in_walk)
 
 
 def require_terminal(first_question: str, way_out: str, done: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +28,7 @@ from incident_cli.errors import Refused, Waiting
 if TYPE_CHECKING:
     from incident_cli.flows.vault.arming import Armed, ArmOrder
     from incident_cli.safe.signing import Signer
-    from incident_cli.safe.vault import Vault
+    from incident_cli.safe.vault import Rung, Vault
 
 ARM_EXAMPLE = (
     "Example: incident vault arm oracle-divergence pause --deployment production.yaml --market ETH-USD --rungs 10"
@@ -39,6 +41,7 @@ Runbook = Annotated[str, typer.Argument(metavar="RUNBOOK", help="A shipped runbo
 Step = Annotated[str, typer.Argument(metavar="STEP", help="The contain step that is signed in advance.")]
 Markets = Annotated[list[str], typer.Option("--market", help="Which market; repeatable: at each nonce any of them.")]
 Params = Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; repeatable.")]
+HELP = "Each rung that stands above is one transaction. Signed, it can be fired by whoever holds the vault."
 DECLINED = "run it again when everybody is sure; nothing was written"
 
 
@@ -64,13 +67,15 @@ def arm(
     from incident_cli.safe.vault_file import require_absent
 
     require_absent(vault)
-    desk = Desk()
+    desk = Desk(in_walk=False)
     holder = signer_of(desk.printer, keystore, signer, account, ledger, key_passphrase_fd, fd_flag=KEY_FD)
     order = order_of(runbook, step, deployment, (market, rungs, from_nonce), param or [])
     armed = prepared(desk.printer, order)
+    require_askable(armed.vault, holder)
+    passphrase = new_passphrase(desk.printer, vault, passphrase_fd)  # before a signature is made that could not be kept
     finished = armed.vault if holder is None else signed(desk, armed.vault, holder)
-    write(desk.printer, vault, finished, passphrase_fd)
-    told(desk.printer, vault, finished, armed.notes, as_json)
+    write(desk.printer, vault, finished, passphrase)
+    told(desk.printer, vault, finished, armed.notes, as_json, deployment)
 
 
 def order_of(
@@ -103,35 +108,53 @@ def signed(desk: Desk, vault: Vault, signer: Signer) -> Vault:
     from incident_cli.flows.desk import Answer, Prompt
     from incident_cli.flows.vault.signing import sign_ladder, unsigned_by
 
-    rungs = unsigned_by(vault, signer.address)
-    if not rungs:
-        raise Refused(f"{signer.address} has signed every rung", "nothing is left to sign for this owner")
-    question = f"Sign {len(rungs)} transactions as {signer.address} ({signer.kind})? Type the markets and the rungs"
-    require_terminal(question, "run it in a terminal, or leave the key away", "Nothing was signed or written.")
-    phrase = phrase_of(vault)
-    prompt = Prompt("vault", "type", f"{question}: {phrase}", phrase=phrase)
+    require_askable(vault, signer)
+    count, phrase = len(unsigned_by(vault, signer.address)), phrase_of(vault)
+    question = f"Sign {count} transactions as {signer.address} ({signer.kind})? Type the markets and the rungs"
+    prompt = Prompt("vault", "type", f"{question}: {phrase}", phrase=phrase, help=HELP)
     if desk.asker.ask(prompt) != Answer(phrase):
         raise Waiting("nothing was signed", "operator", DECLINED)
-    return sign_ladder(vault, signer, lambda one: desk.printer.line(f"signing {one.safe_tx_hash}"))
+    with ExitStack() as turning:
+
+        def said(one: Rung) -> None:
+            turning.pop_all().close()
+            desk.printer.line(f"signing {one.safe_tx_hash}")
+            turning.enter_context(desk.printer.working(f"signing the rung at nonce {one.tx.nonce}"))
+
+        return sign_ladder(vault, signer, said)
 
 
-def write(printer: Printer, path: Path, vault: Vault, passphrase_fd: str | None) -> None:
+def require_askable(vault: Vault, signer: Signer | None) -> None:
+    """Raises Refused for a signer who is no owner or has signed every rung, NeedsTerminal where nobody can type."""
+    from incident_cli.flows.vault.signing import unsigned_by
+
+    if signer is None:
+        return
+    if not unsigned_by(vault, signer.address):
+        raise Refused(f"{signer.address} has signed every rung", "nothing is left to sign for this owner")
+    question = f"{signer.address} is asked to type the markets and the rungs before it signs"
+    require_terminal(question, "run it in a terminal, or leave the key away", "Nothing was signed or written.")
+
+
+def write(printer: Printer, path: Path, vault: Vault, passphrase: str) -> None:
     """The new file."""
     from incident_cli.safe.vault_file import seal, write_sealed
 
-    passphrase = new_passphrase(printer, path, passphrase_fd)
     with printer.working("closing the vault"):
         write_sealed(path, seal(vault, passphrase))
 
 
-def told(printer: Printer, path: Path, vault: Vault, notes: tuple[str, ...], as_json: bool) -> None:
-    """Where it is, and what comes next."""
+def told(
+    printer: Printer, path: Path, vault: Vault, notes: tuple[str, ...], as_json: bool, deployment: Path | None = None
+) -> None:
+    """Where it is, and what comes next; the `deployment` is known where it was armed."""
     printer.line(f"written: {path}", "green")
-    missing = max(vault.threshold - len(one.signatures) for one in vault.rungs)
+    missing, file = max(vault.threshold - len(one.signatures) for one in vault.rungs), shlex.quote(str(path))
     if missing > 0:
-        printer.command(f"{missing} more must sign", f"vault sign {path}")
+        printer.command(f"{missing} more must sign", f"vault sign {file} --keystore FILE")
     else:
-        printer.command("look at it every day", f"vault status {path} --deployment FILE")
+        where = "FILE" if deployment is None else shlex.quote(str(deployment))
+        printer.command("look at it every day", f"vault status {file} --deployment {where}")
     if as_json:
         print_json({"schema": "incident.vault-arm/v1", "file": str(path), **ladder_object(vault), "notes": list(notes)})
 
@@ -149,7 +172,7 @@ def sign(
     """Add an owner's signatures to every rung of a vault."""
     from incident_cli.errors import Misused
 
-    desk = Desk()
+    desk = Desk(in_walk=False)
     holder = signer_of(desk.printer, keystore, signer, account, ledger, key_passphrase_fd, fd_flag=KEY_FD)
     if holder is None:
         raise Misused("whose signature is to be added?", "give --keystore FILE, --signer URL or --ledger")
@@ -196,7 +219,7 @@ def export(
     files = export_vault(vault, out)
     show_ladder(printer, vault)
     printer.line(f"{len(files)} files written to {out}", "green")
-    printer.command("each owner, for each file", "safe sign FILE")
-    printer.command("then whoever holds the vault", f"vault add-signatures {file} SIGNATURES…")
+    printer.command("each owner, for each file", "safe sign FILE --deployment FILE --keystore FILE")
+    printer.command("then whoever holds the vault", f"vault add-signatures {shlex.quote(str(file))} SIGNATURES…")
     if as_json:
         print_json({"schema": "incident.vault-export/v1", **ladder_object(vault), "files": [str(one) for one in files]})

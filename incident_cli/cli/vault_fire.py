@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from incident_cli.cli.keys import Account, External, Keystore, LedgerPath, signe
 from incident_cli.cli.terminal import Desk, Printer, print_json, require_terminal
 from incident_cli.cli.vault_ladder import show_target
 from incident_cli.cli.vault_opening import KEY_FD, File, Json, KeyPassphraseFd, PassphraseFd, Voice, opened
-from incident_cli.errors import Misused, Waiting
+from incident_cli.errors import IncidentError, Misused, Waiting
 from incident_cli.text import plain
 
 if TYPE_CHECKING:
@@ -58,14 +59,14 @@ def fire(
 ) -> None:
     """Fire the live rung: any funded key broadcasts it. Exit: 0 contained, 1 refused, 3 unknown, 6 not contained."""
     require_terminal("the market is typed before it is fired", "run it in a terminal", "Nothing was sent.")
-    desk, people = Desk(), people_of(overrule or [])
+    desk, people = Desk(in_walk=False), people_of(overrule or [])
     holder = broadcaster(desk.printer, keystore, signer, account, ledger, key_passphrase_fd)
     vault = opened(desk.printer, file, passphrase_fd).vault
     chosen = chosen_market(vault, market)
     roads = roads_of(vault, rpc or [], deployment, private_rpc)
     confirm(desk, vault, chosen, holder)
     report = fired(desk, file, (vault, chosen, holder), roads, (people, take_over, wait))
-    raise typer.Exit(tell(desk.printer, report, as_json))
+    raise typer.Exit(tell(desk.printer, report, as_json, deployment))
 
 
 def broadcaster(
@@ -131,7 +132,8 @@ def confirm(desk: Desk, vault: Vault, market: str, signer: Signer) -> None:
     printer.line(f"Safe {vault.safe} on {vault.chain}, chain {vault.chain_id}")
     show_target(printer, vault, market)
     printer.line(f"broadcast and paid for by {signer.address} ({signer.kind})")
-    prompt = Prompt("fire", "type", f"Fire now? Type the market: {market}", phrase=market)
+    help_ = "It is broadcast at once, and cannot be taken back once it is included."
+    prompt = Prompt("fire", "type", f"Fire now? Type the market: {market}", phrase=market, help=help_)
     if desk.asker.ask(prompt) != Answer(market):
         raise Waiting("nothing was sent", "operator", "run it again when you are sure")
 
@@ -158,7 +160,7 @@ def fired(
         return fire_vault(Fire(vault, market, *around, tuple(people), take_over, float(wait)))
 
 
-def tell(printer: Printer, report: Report, as_json: bool) -> int:
+def tell(printer: Printer, report: Report, as_json: bool, deployment: Path | None) -> int:
     """How it ended; the exit code."""
     styles = {0: "bold green", 6: "bold red"}
     block = f" (block {report.block.number}; a reorganisation can still undo it)" if report.block else ""
@@ -168,7 +170,41 @@ def tell(printer: Printer, report: Report, as_json: bool) -> int:
     if report.transaction_hash:
         printer.line(f"transaction {report.transaction_hash}")
     if report.rung is not None:
-        printer.command("bring it into the incident's record", f"adopt {report.rung.safe_tx_hash}")
+        tell_record(printer, report.vault, report.market, report.rung.safe_tx_hash, deployment)
     if as_json:
         print_json(report.to_json())
     return report.exit_code
+
+
+def tell_record(printer: Printer, vault: Vault, market: str, safe_tx_hash: str, deployment: Path | None) -> None:
+    """How it comes into an incident's record: an open one of this market takes it, else one is begun first."""
+    incident = open_incident(vault.runbook, market)
+    if incident:
+        label = "once it stands at its contain step, bring it into the incident's record"
+        printer.command(label, f"adopt {safe_tx_hash} --incident {incident}")
+        return
+    where = "FILE" if deployment is None else shlex.quote(str(deployment))
+    runbook = vault.runbook if is_shipped(vault.runbook) else "FILE.yaml"
+    printer.line(f"No incident of {vault.runbook} for {market} is open on this machine.", "yellow")
+    words = f"respond {runbook} --deployment {where} --market {shlex.quote(market)}"
+    printer.command(f"first begin one, and stop at its step {vault.step}", words)
+    printer.command("then bring this into its record", f"adopt {safe_tx_hash}")
+
+
+def open_incident(runbook: str, market: str) -> str:
+    """The latest open incident of a runbook for a market on this machine; empty where there is none."""
+    from incident_cli.flows.incidents import standings
+
+    wanted = ("live", runbook, market)
+    found = [one for one in standings(settings.incident_home()) if (one.mode, one.runbook, one.market) == wanted]
+    return next((one.incident for one in reversed(found) if one.is_open and not one.problem), "")
+
+
+def is_shipped(runbook: str) -> bool:
+    """Whether a runbook is found by its id alone."""
+    from incident_cli.runbook.shipped import find_runbook
+
+    try:
+        return find_runbook(runbook).is_file()
+    except IncidentError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,10 @@ STATUS_EXAMPLE = "Example: incident vault status eth-usd.vault --deployment prod
 WATCH_EXAMPLE = "Example: incident vault watch eth-usd.vault --deployment production.yaml --json"
 REVOKE_EXAMPLE = "Example: incident vault revoke eth-usd.vault --deployment production.yaml --all"
 STYLES = {"dead": "bold red", "changed": "bold red", "unsigned": "yellow", "unknown": "bold magenta", "ready": "green"}
+MEANS = {
+    "ready": "it can be fired now",
+    "behind": "sound; its turn comes once the nonces before it are used",
+}
 VERDICTS = {0: ("READY", "bold green"), 1: ("NOT READY", "bold red"), 3: ("UNKNOWN", "bold magenta")}
 SHORTEST_SECONDS = 1.0
 Interval = Annotated[str, typer.Option("--interval", metavar="DURATION", help="How often to look.")]
@@ -60,7 +65,8 @@ def show_status(printer: Printer, found: Examined) -> None:
 
     printer.line(f"vault of {found.vault.safe} on {found.vault.chain}, block {found.block.number}", "bold")
     for one in found.standing.conditions:
-        words = f"nonce {one.rung.tx.nonce}  {one.rung.market}  {one.state}{': ' if one.reason else ''}{one.reason}"
+        reason = one.reason or MEANS.get(one.state, "")
+        words = f"nonce {one.rung.tx.nonce}  {one.rung.market}  {one.state}{': ' if reason else ''}{reason}"
         printer.line(f"  {words}", STYLES.get(one.state, ""), hanging=4)
     cost = "not known" if found.cost is None else f"at most {ether(found.cost)} ({found.gas} gas)"
     printer.line(f"firing now costs: {cost}")
@@ -126,16 +132,17 @@ def revoke(
     vault, place = at(printer, file, deployment, passphrase_fd)
     found = revoke_vault(vault, place, whole=whole)
     files = found.write(out, place)
-    show_revocation(printer, found, files)
+    show_revocation(printer, found, files, deployment)
     if as_json:
         print_json(found.to_json(files))
 
 
-def show_revocation(printer: Printer, found: Revocation, files: tuple[Path, ...]) -> None:
+def show_revocation(printer: Printer, found: Revocation, files: tuple[Path, ...], deployment: Path) -> None:
     """What to sign, and what is live once it is executed."""
     for tx, path in zip(found.rejections, files, strict=True):
         printer.line(f"rejection of nonce {tx.nonce}: {path}", "green", hanging=2)
-        printer.command("each owner", f"safe sign {path}")
+        where = f"{shlex.quote(str(path))} --deployment {shlex.quote(str(deployment))}"
+        printer.command("each owner", f"safe sign {where} --keystore FILE")
     if found.untried:
         printer.line(f"not simulated: {found.untried}", "yellow", hanging=2)
     for one in found.next_live:

@@ -90,13 +90,17 @@ def passphrase_of(label: str, passphrase_fd: str | None) -> str:
 
 
 def new_passphrase(printer: Printer, path: Path, passphrase_fd: str | None) -> str:
-    """The passphrase of a new vault, typed twice; a weak one is said to be weak."""
+    """The passphrase of a new vault, typed twice; a weak one is asked for once more, and then taken as it is."""
     from incident_cli.safe.vault_file import weakness
 
     found = passphrase_of(f"passphrase for {plain(path)}", passphrase_fd)
     weak = weakness(found)
     if weak:
         printer.line(f"warning: the passphrase is weak: {weak}", "yellow", hanging=9)
+    if weak and passphrase_fd is None:
+        found = passphrase_of("a better passphrase, or this one again to keep it", None)
+        if weakness(found):
+            printer.line("warning: it is taken as it is, although it is weak", "yellow", hanging=9)
     if passphrase_fd is None and passphrase_of("the same again", None) != found:
         raise Misused("the two passphrases differ", "Run the command again: nothing was written.")
     return found

@@ -17,8 +17,11 @@ from incident_cli.evm import Block, Read, Snapshot
 from incident_cli.flows.aiming import LEG, lever_to_json, pulls, wanted_of
 from incident_cli.flows.carry_out import Draft, propose
 from incident_cli.flows.leg import Leg, leg_of
+from incident_cli.flows.multisig.executed import executed_here
+from incident_cli.flows.multisig.loading import Loaded
+from incident_cli.flows.multisig.place import SAFE, place_of
 from incident_cli.flows.multisig.standing import Standing, stand
-from incident_cli.flows.multisig.taking_up import SERVICE, counter_of
+from incident_cli.flows.multisig.taking_up import HASH, SERVICE, Counter, Matter, counter_of
 from incident_cli.flows.preparing import prepare
 from incident_cli.flows.proposal import Proposal, SafeState, Wanted, prove
 from incident_cli.flows.pulling import plans_of, pulls_of, undo_to_json
@@ -37,6 +40,7 @@ from incident_cli.safe.signature_file import differing
 from incident_cli.safe.transaction import SafeTx
 
 NO_BLOCKS: Mapping[str, Block] = MappingProxyType({})
+CHAIN = "its execution on chain"
 EXECUTED = "it was executed already: the chain itself shows its effect"
 
 
@@ -72,14 +76,44 @@ def take_in(incident: str, target: str, around: Surroundings) -> Session:
     session = take_up(incident, around)
     try:
         path = Path(session.events[0].data["deployment_path"])
-        matter = counter_of(path, around.environment, around.clock.sleep).matter(target)
-        with session.screen.working("reading how it stands"):
+        counter = counter_of(path, around.environment, around.clock.sleep)
+        with session.screen.working("looking for it, and reading how it stands"):
+            matter = matter_of(session, counter, target)
             standing = stand(matter.place, matter.tx, service=matter.service, since=matter.since)
-        adopt(session, standing, "its file" if matter.loaded.source != SERVICE else SERVICE)
+        source = matter.loaded.source
+        adopt(session, standing, source if source in (SERVICE, CHAIN) else "its file")
     except BaseException:
         session.recorder.journal.close()
         raise
     return session
+
+
+def matter_of(session: Session, counter: Counter, target: str) -> Matter:
+    """The transaction of a file, or of a hash: by a service, else by its execution on a chain by a Safe of the runbook.
+
+    Raises what the service's road raised where the chains show no execution either.
+    """
+    try:
+        return counter.matter(target)
+    except (Misused, Refused, Unread) as problem:
+        if not HASH.fullmatch(target):
+            raise
+        found = on_chain(session, counter, target.lower())
+        if found is not None:
+            return found
+        words = f"{problem.message}; and no Safe of {session.bound.runbook.id} executed it within about a week"
+        raise type(problem)(words, problem.hint) from None
+
+
+def on_chain(session: Session, counter: Counter, safe_tx_hash: str) -> Matter | None:
+    """What a Safe of the runbook executed under that hash; raises Unread where a chain could not be searched."""
+    slots = session.bound.slots.values()
+    for chain, safe in dict.fromkeys((one.chain, one.addresses[SAFE]) for one in slots if SAFE in one.addresses):
+        place = place_of(counter.deployment, chain, safe, counter.environment)
+        tx = executed_here(place, safe_tx_hash)
+        if tx is not None:
+            return Matter(place, Loaded(tx, None, CHAIN, tx.to_json()), counter.services(chain))
+    return None
 
 
 def adopt(session: Session, standing: Standing, road: str) -> None:

@@ -252,7 +252,9 @@ def bind_slot(loaded: LoadedRunbook, deployment: Deployment, market: Market, nam
     if entry is None:
         raise Misused(
             f"the deployment {deployment.name} does not bind the slot {name!r} of {loaded.runbook.id}",
-            f"add it under `slots:`, or under the market {market.name} where it differs by market",
+            f"add it under `slots:`, or under the market {market.name} where it differs by market:"
+            f" {name}: {{chain: {next(iter(deployment.chains), 'NAME')},"
+            f" addresses: {{{', '.join(f'{one}: 0x…' for one in protocol.given_slots)}}}}}",
         )
     missing = sorted(set(protocol.given_slots) - set(entry.addresses))
     extra = sorted(set(entry.addresses) - set(protocol.slots))

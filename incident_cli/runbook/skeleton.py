@@ -16,8 +16,9 @@ MODELINE = "# yaml-language-server: $schema=schema.json\n"
 PLAIN_ANSWERS = ("True", "False")
 LINE = 100  # a longer call stands on several lines
 PREFERENCE = ("market", "function", "protocol")
-TEMPLATE = """{modeline}# {id}: what to do at 03:00. Every line works as it stands; replace what says TODO,
-# and look at each value. The words: incident explain KIND|VERB|CODE. Whole guide: runbooks/README.md of the package.
+TEMPLATE = """{modeline}# {id}: what to do at 03:00. It is sound as it stands; replace what says TODO, look at each
+# value, and bind each slot below in your deployment file. The words: incident explain KIND|VERB|CODE.
+# Whole guide: runbooks/README.md of the package.
 schema: incident/v1
 id: {id}
 title: "TODO: what goes wrong, in one line"
@@ -99,7 +100,8 @@ def find_protocol(name: str, catalog: Catalog) -> Protocol:
     names = catalog.names()
     found = catalog.find(name) if name in names else None
     if found is None:
-        hint = f"protocols: {', '.join(names)}"
+        looked = " and ".join(plain(one, 300) for one in catalog.folders)
+        hint = f"looked in {looked}; protocols there: {', '.join(names)}"
         raise Misused(f"there is no sound protocol file {plain(name, 80)}.yaml{did_you_mean(name, names)}", hint)
     return found
 

@@ -9,7 +9,7 @@ import pytest
 
 from incident_cli.cli import settings
 from incident_cli.cli.screen import panel_title
-from incident_cli.cli.terminal import Asker, Printer, heading
+from incident_cli.cli.terminal import Asker, Desk, Printer, heading
 from incident_cli.cli.wrapping import paths_apart, wrapped
 from incident_cli.errors import Misused, Waiting
 from incident_cli.flows.desk import Answer, Back, Header, Note, Prompt, Reply, Skip, Stop
@@ -34,6 +34,37 @@ TITLE = "A market's price feed diverges from its reference"
 )
 def test_a_word_of_the_menu_wins_over_a_move(prompt: Prompt, line: str, reply: Reply) -> None:
     assert Asker(Printer()).understand(prompt, line) == reply
+
+
+@pytest.mark.parametrize(
+    ("phrase", "line", "taken"),
+    [
+        ("1f3ac09b", "1F3AC09B", True),
+        ("Ab12cD34 99eeFF00", "ab12cd34 99eeff00", True),
+        ("1f3ac09b", "1f3ac09c", False),
+        ("ETH-USD", "eth-usd", False),
+        ("ETH-USD", "ETH-USD", True),
+    ],
+)
+def test_the_case_of_hex_digits_says_nothing(phrase: str, line: str, taken: bool) -> None:
+    asked = Prompt("sign", "type", "Type it.", phrase, typed=True)
+    assert Asker(Printer()).understand(asked, line) == (Answer(phrase) if taken else None)
+
+
+def test_outside_a_walk_only_stop_is_a_move(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = Prompt("sign", "type", "Type it.", "1f3ac09b", help="Read it from your device.", typed=True)
+    asker = Desk(in_walk=False).asker
+    assert asker.understand(asked, "stop") == Stop()
+    for line in ("note it is late", "skip no time", "back"):
+        assert asker.understand(asked, line) is None
+    said = capsys.readouterr().err
+    assert "that is not it: compare it with where you read it" in said and "card" not in said
+    assert asker.understand(asked, "?") is None
+    said = capsys.readouterr().err
+    assert "Read it from your device." in said and "end the command here" in said
+    assert not any(word in said for word in ("note", "back", "skip", "--resume"))
+    assert Asker(Printer()).understand(asked, "?") is None
+    assert "skip REASON" in capsys.readouterr().err
 
 
 def test_a_stop_that_was_wanted_is_no_error() -> None:

@@ -115,6 +115,8 @@ def test_fired_from_a_terminal_and_nothing_heavy_is_loaded(desk: Desk) -> None:
         terminal.answer(KEY_PASSPHRASE, "passphrase")
         assert terminal.finish() == 0, terminal.text
     assert "CONTAINED: ETH-USD" in terminal.text and desk.site.paused()
+    assert "No incident of emergency for ETH-USD is open on this machine" in terminal.text
+    assert "respond FILE.yaml --deployment FILE --market ETH-USD" in terminal.text and "adopt 0x" in terminal.text
     loaded = terminal.raw.partition("LOADED ")[2].split()
     assert "incident_cli" in loaded and (FORBIDDEN | SPARED) & set(loaded) == set()
     secrets = (VAULT_PASSPHRASE, KEY_PASSPHRASE)
@@ -169,15 +171,17 @@ def test_armed_and_signed_by_two_owners_in_a_terminal(desk: Desk) -> None:
     words = ["vault", "arm", str(runbook), "stop", "--deployment", str(site.deployment), "--rungs", "3"]
     words += ["--market", "ETH-USD", "--vault", str(path), "--keystore", str(one)]
     with desk.terminal(*words) as terminal:
+        terminal.answer("short", "passphrase for")
+        terminal.answer("small", "a better passphrase")
+        terminal.answer("small", "the same again")
         terminal.answer("ETH-USD 3", "type it")
-        terminal.answer(KEY_PASSPHRASE, "passphrase")
-        terminal.answer("short", "passphrase")
-        terminal.answer("short", "same again")
+        terminal.answer(KEY_PASSPHRASE, "passphrase of")
         assert terminal.finish() == 0, terminal.text
     assert "holding it is the power to pause" in terminal.text and "the passphrase is weak" in terminal.text
-    assert "vault sign" in terminal.text and path.stat().st_mode & 0o777 == 0o600
+    assert terminal.text.index("the same again") < terminal.text.index("signing 0x"), "no signature is lost by a slip"
+    assert f"vault sign {path} --keystore FILE" in terminal.text and path.stat().st_mode & 0o777 == 0o600
     with desk.terminal("vault", "sign", str(path), "--keystore", str(two)) as terminal:
-        terminal.answer("short", "passphrase")
+        terminal.answer("small", "passphrase")
         terminal.answer("ETH-USD 3", "type it")
         terminal.answer(KEY_PASSPHRASE, "passphrase")
         assert terminal.finish() == 0, terminal.text
@@ -188,6 +192,7 @@ def test_status_revoke_and_watch_print_one_object(desk: Desk) -> None:
     file, deployment = str(desk.vault), str(desk.site.deployment)
     status = with_passphrase(desk, "vault", "status", file, "--deployment", deployment, "--json")
     assert status.code == 0, status.err
+    assert "behind: sound; its turn comes once the nonces before it are used" in " ".join(status.err.split())
     assert status.object["verdict"] == "ready" and status.object["nonces_left"] == [0, 1, 2, 3]
     out = str(desk.site.folder / "out")
     revoked = with_passphrase(desk, "vault", "revoke", file, "--deployment", deployment, "--out", out, "--json")

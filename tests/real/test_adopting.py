@@ -16,6 +16,7 @@ from incident_cli.flows.desk import Stop
 from incident_cli.flows.session import Session
 from incident_cli.flows.walk import walk
 from incident_cli.incident.events import Kind
+from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.transaction import SafeTx
 from tests.contracts.packages import Packages
 from tests.fakes.desk import Scripted
@@ -42,6 +43,27 @@ def standing_at_the_containment(site: Site) -> Session:
     with pytest.raises(Waiting):
         walk(session)
     return let_go(session)
+
+
+def by_hash(site: Site, safe_tx_hash: str) -> Session:
+    return take_in("", safe_tx_hash, site.around(Scripted({"mended": [Stop()]})))
+
+
+def test_what_was_executed_is_found_on_chain_by_its_hash_alone(site: Site) -> None:
+    standing_at_the_containment(site)
+    _, tx = elsewhere(site, site.call(PAUSE, hex_bytes(ETH), True))
+    hash_ = hash_transaction(tx).safe_tx_hash
+    with pytest.raises(Misused, match=r"names no transaction service.* no Safe of .* executed it"):
+        by_hash(site, hash_)
+    site.sign({"safe_tx": tx.to_json()})
+    site.council.execute(site.call("set_limit(uint256 limit)", 7))
+    session = by_hash(site, "0x" + hash_[2:].upper())
+    with pytest.raises(Waiting):
+        walk(session)
+    let_go(session)
+    assert outcome(session) == "contained"
+    (record,) = events(session, Kind.ADOPTED)
+    assert (record.data["adopted"], record.data["road"]) == (hash_, "its execution on chain")
 
 
 def elsewhere(site: Site, *calls: Call) -> tuple[Path, SafeTx]:

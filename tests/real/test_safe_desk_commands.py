@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from incident_cli.cli import main
+from incident_cli.drills.accounts import account
 from incident_cli.flows.multisig.authority import Role
 from incident_cli.flows.multisig.proposing import WITHOUT_INCIDENT, confirm, post
 from incident_cli.safe.hashes import hash_transaction
 from incident_cli.safe.service import TransactionService
+from incident_cli.safe.signature_file import SignatureFile, Signed, store
+from incident_cli.safe.signing import signed_by
 from incident_cli.safe.transaction import SafeTx
+from incident_cli.safe.typed_data import safe_tx_typed_data
 from tests.cli.command import Ended
 from tests.contracts.packages import Packages
 from tests.fakes.safe_service import SafeService
 from tests.fakes.terminal import Terminal
-from tests.real.desking import PASSPHRASE, Office, as_opened, keystore, opened, serving
+from tests.real.containing import PROTOCOL
+from tests.real.desking import ETH, PASSPHRASE, Office, as_opened, keystore, opened, serving
 from tests.real.test_safe_carrying import proposal_file
 
 Desk = tuple[SafeService, TransactionService, Office]
@@ -45,9 +51,9 @@ Run = Callable[..., Ended]
 @pytest.fixture
 def run(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """One command without a terminal, in this process: its libraries are loaded once."""
-    office = desk[2]
+    mine = desk[2]
 
-    def running(*arguments: str | Path) -> Ended:
+    def running(*arguments: str | Path, office: Office = mine) -> Ended:
         where = () if "--help" in arguments else ("--deployment", office.deployment_file)
         monkeypatch.setenv("INCIDENT_HOME", str(office.home))
         monkeypatch.setattr(sys, "argv", ["incident", "safe", *map(str, (*arguments, *where))])
@@ -112,6 +118,9 @@ def test_without_a_terminal_nothing_is_handed_in(desk: Desk, run: Run) -> None:
         assert (ended.code, ended.object["schema"]) == (4, "incident.error/v1"), ended.err
         assert run(verb, file).code == 2, "nobody is named"
     assert service.queue == [] and not office.paused()
+    ended = run("confirm", file, "--keystore", sealed)
+    assert ended.code == 4 and "the end of the hash is" in ended.err, "what cannot be done is said first"
+    assert "--passphrase-fd" not in ended.err
 
 
 def test_status_is_a_number_for_scripts(desk: Desk, run: Run) -> None:
@@ -160,6 +169,25 @@ def test_the_queue_alarms_rivals(desk: Desk, run: Run) -> None:
     assert "RIVALS: 2 transactions want this nonce" in ended.err
 
 
+def test_the_queue_names_the_market_the_proposer_and_the_origin(desk: Desk, run: Run) -> None:
+    _, _, office = desk
+    (office.folder / "protocols").mkdir()
+    (office.folder / "protocols" / "guarded-market.yaml").write_text(PROTOCOL)
+    at = f'{{venue: "{office.market}", other: "{office.market}", safe: "{office.council.address}"}}'
+    slot = f"{{exchange: {{chain: local, protocol: guarded-market, addresses: {at}}}}}"
+    named = replace(office, extra=f'{office.extra}markets: {{ETH-USD: {{id: "{ETH}", slots: {slot}}}}}\n')
+    hash_ = queued(desk, office.transaction(), 0)
+    ended = run("queue", "council", "--json", office=named)
+    said = " ".join(ended.err.split())
+    code, screen = by_hand(named, 1, ["confirm", hash_], hash_[-8:])
+    assert code == 0 and f"proposed by {office.council.owners[0].address} (ana)" in " ".join(screen.split()), screen
+    assert f"market {ETH} (market ETH-USD)" in " ".join(screen.split())
+    assert f"market {ETH} (market ETH-USD)" in said, said
+    assert f"proposed by {office.council.owners[0].address} (ana), by the service's word" in said
+    assert "its origin: this program, by hand and outside an incident" in said
+    assert ended.object["at"][0]["queued"][0]["origin"] == WITHOUT_INCIDENT
+
+
 def test_a_service_that_is_down_is_unknown_and_never_empty(desk: Desk, run: Run) -> None:
     service, _, _ = desk
     service.status = 500
@@ -184,9 +212,44 @@ def test_a_rejection_is_a_file_that_says_what_it_displaces(desk: Desk, run: Run)
     assert ended.code == 0 and [one["safe_tx_hash"] for one in ended.object["displaces"]] == [hash_]
     tx = SafeTx.from_json(json.loads(Path(ended.object["file"]).read_text()))
     assert (tx.to, tx.data, tx.nonce) == (office.council.address, b"", 0)
+    said = " ".join(ended.err.split())
+    assert "1 of 2 signatures by the service's count" in said
+    assert "can be executed as soon as enough owners have signed it" in said and "by anybody" not in said
     by_nonce = run("reject", "--nonce", "0", "--safe", "council", "--out", office.folder / "out", "--json")
     assert by_nonce.object["safe_tx_hash"] == ended.object["safe_tx_hash"]
     assert run("reject", "--out", office.folder / "out").code == 2
+
+
+def test_a_file_of_signatures_is_executed_by_itself(desk: Desk, run: Run) -> None:
+    _, _, office = desk
+    tx = office.transaction()
+    given = tuple(Signed(one.address, signed_by(one, safe_tx_typed_data(tx))) for one in map(office.signer, (0, 1)))
+    paths = [store(office.folder / str(place), SignatureFile(tx, (one,)))[0] for place, one in enumerate(given)]
+    half = run("status", paths[0], "--signatures", paths[1])
+    assert half.code == 0 and f"--signatures {paths[1]} --keystore FILE" in half.err, half.err
+    merged = run("merge", *paths, "--out", office.folder / "out")
+    path = office.folder / "out" / paths[0].name
+    assert f"safe execute {path} --deployment {office.deployment_file} --keystore FILE" in merged.err, merged.err
+    assert run("status", path).code == 0
+    office.signer(2)
+    code, screen = by_hand(office, 2, ["execute", path], hash_transaction(tx).safe_tx_hash[-8:].upper())
+    assert code == 0 and "EXECUTED in block" in screen and office.paused(), screen
+
+
+def test_a_delegate_is_shown_and_asked_for(desk: Desk, run: Run) -> None:
+    _, client, office = desk
+    words = ["delegate", "add", account(5, "on call").address, "--safe", "council"]
+    sealed, _ = keystore(office, 0)
+    ended = run(*words, "--keystore", sealed)
+    assert ended.code == 4 and "--passphrase-fd" not in ended.err
+    line = [*words, "--deployment", str(office.deployment_file), "--keystore", str(sealed)]
+    with Terminal(["safe", *line], office.home) as terminal:
+        terminal.answer("no", "yes or no")
+        assert terminal.finish() == 5
+    assert f"may propose for {office.council.owners[0].address}" in " ".join(terminal.text.split())
+    assert client.delegates(office.council.address) == ()
+    code, screen = by_hand(office, 0, words, "yes")
+    assert code == 0 and "added, and read back" in screen, screen
 
 
 def test_delegates_are_listed(run: Run) -> None:

@@ -52,12 +52,17 @@ def add(
     place: Place, service: TransactionService, signer: Signer, delegate: Address, label: str, *, clock: Clock
 ) -> Delegate:
     """Let `delegate` propose for the signer, who must be an owner; read back by the service's client."""
+    require_addable(place, signer, delegate)
+    service.add_delegate(place.safe, delegate, signer.address, label, signature(place, signer, delegate, clock))
+    return Delegate(delegate, signer.address, label, None, True)
+
+
+def require_addable(place: Place, signer: Signer, delegate: Address) -> None:
+    """Raises Refused where the signer is no owner, Misused where the delegate is one."""
     owners = read_chain_side(place)[0].owners
     require_owner(owners, signer.address, place.safe)
     if delegate in owners:
         raise Misused(f"{delegate} is an owner: it proposes and confirms by itself", "name another account")
-    service.add_delegate(place.safe, delegate, signer.address, label, signature(place, signer, delegate, clock))
-    return Delegate(delegate, signer.address, label, None, True)
 
 
 def remove(

@@ -11,6 +11,7 @@ from typing import Any
 from incident_cli.errors import Refused
 from incident_cli.evm import Address
 from incident_cli.flows.multisig.expectation import expected_of
+from incident_cli.flows.multisig.loading import SIGNATURES_SCHEMA
 from incident_cli.flows.multisig.place import Place
 from incident_cli.flows.multisig.plainly import describer
 from incident_cli.flows.multisig.queued import Describe
@@ -105,15 +106,22 @@ class Watch:
 def follow(counter: Counter, matter: Matter, files: Sequence[Path]) -> Watch:
     """The watch over a transaction; raises Misused or Refused for a file that is not of it."""
     known = () if matter.proposal is None else expected_of(matter.loaded).calls
-    file = signatures_of(matter, files)
+    file = signatures_of(matter, files, own_signatures(matter))
     by_owner = {one.owner: one.signature for one in file.signatures}
     claims = [(one.owner, one.signature) for one in file.claims]
     return Watch(matter, by_owner, describer(matter.place, counter.aids.catalog, known), claims)
 
 
-def signatures_of(matter: Matter, files: Sequence[Path]) -> SignatureFile:
-    """The signatures in files of this transaction; raises Refused for a file of another one."""
-    found = SignatureFile(matter.tx)
+def own_signatures(matter: Matter) -> SignatureFile:
+    """The signatures in the very file that the transaction was taken from; none where that holds none."""
+    document = matter.loaded.document
+    is_file = document.get("schema") == SIGNATURES_SCHEMA
+    return SignatureFile.from_json(document) if is_file else SignatureFile(matter.tx)
+
+
+def signatures_of(matter: Matter, files: Sequence[Path], own: SignatureFile | None = None) -> SignatureFile:
+    """The signatures in files of this transaction, beside its `own`; raises Refused for a file of another one."""
+    found = own or SignatureFile(matter.tx)
     for path in files:
         one = read_signature_file(path)
         if one.safe_tx_hash != matter.safe_tx_hash:

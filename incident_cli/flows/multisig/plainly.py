@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from incident_cli.evm import Call
-from incident_cli.flows.multisig.decoding import decode_call
+from incident_cli.flows.multisig.decoding import DecodedCall, decode_call
 from incident_cli.flows.multisig.functions import Functions, add_expected, add_levers
-from incident_cli.flows.multisig.naming import names_of
+from incident_cli.flows.multisig.naming import Names, names_of
 from incident_cli.flows.multisig.place import Place
 from incident_cli.flows.multisig.queued import Describe
 from incident_cli.protocols.catalog import Catalog
@@ -31,6 +31,15 @@ def describer(place: Place, catalog: Catalog | None, known: Sequence[Call] = ())
         if is_rejection(tx):
             return f"Rejection: the empty call that uses up nonce {tx.nonce}."
         found = unfold(tx)
-        return " ".join([*(decode_call(one, tx, functions, names).plain for one in found.calls), *found.problems])
+        said = [with_markets(decode_call(one, tx, functions, names), names) for one in found.calls]
+        return " ".join([*said, *found.problems])
 
     return describe
+
+
+def with_markets(call: DecodedCall, names: Names) -> str:
+    """The sentence of a call, with every argument that is a market's id beside the market's name."""
+    known = {name: value for name, value in call.args.items() if value.lower() in names.markets}
+    said = [f"{name} {names.beside(value.lower())}" for name, value in known.items()]
+    missing = [words for words, value in zip(said, known.values(), strict=True) if value.lower() not in call.plain]
+    return f"{call.plain} ({'; '.join(missing)})" if missing else call.plain

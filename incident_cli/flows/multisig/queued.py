@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Describe = Callable[[SafeTx], str]
 LABEL_LIMIT = 1_000
+ORIGIN_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Queued:
     proposer: str = ""
     trusted: bool = True
     tx: SafeTx | None = None
+    origin: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -41,6 +43,7 @@ class Queued:
             "label": self.label,
             "claimed_confirmations": list(self.confirmed_by),
             "proposer": self.proposer or None,
+            "origin": self.origin or None,
             "trusted": self.trusted,
             "sound": self.tx is not None,
         }
@@ -55,7 +58,8 @@ def queued_of(one: ServiceTransaction, chain_id: int, version: str, words: Descr
         label = plain((words or describe)(rebuilt), LABEL_LIMIT)
     except IncidentError as problem:
         tx, label = None, f"NOT what it claims to be: {problem.message}"
-    return Queued(one.nonce, one.safe_tx_hash, label, owners, one.proposer or "", one.trusted, tx)
+    origin = plain(one.origin, ORIGIN_LIMIT)
+    return Queued(one.nonce, one.safe_tx_hash, label, owners, one.proposer or "", one.trusted, tx, origin)
 
 
 def describe(tx: SafeTx) -> str:

@@ -38,6 +38,16 @@ class Rejection:
         every = {hash_: words for hash_, words in {**found, **known}.items() if hash_}
         return tuple((hash_, words) for hash_, words in every.items() if hash_ != self.hashes.safe_tx_hash)
 
+    def confirmations(self, safe_tx_hash: str) -> int | None:
+        """How many owners have confirmed what it displaces, by the service's count; None where it is not there."""
+        return next((len(one.confirmed_by) for one in self.at.queued if one.safe_tx_hash == safe_tx_hash), None)
+
+    @property
+    def may_execute_now(self) -> bool:
+        """Whether something that it displaces has, or may have, the signatures that it needs."""
+        counts = [self.confirmations(hash_) for hash_, _ in self.displaced]
+        return not self.displaced or any(one is None or one >= self.queue.threshold for one in counts)
+
 
 def reject(
     place: Place,

@@ -26,6 +26,7 @@ from incident_cli.flows.multisig.proposing import (
     post_unsigned,
     read_back,
 )
+from incident_cli.flows.multisig.provenance import prepared_here, provenance
 from incident_cli.flows.multisig.queued import Queued
 from incident_cli.flows.multisig.queueing import AtNonce, Queue, queue_of
 from incident_cli.flows.multisig.reservations import reserved_here
@@ -46,6 +47,7 @@ from incident_cli.text import plain
 
 if TYPE_CHECKING:
     from incident_cli.safe.service import TransactionService
+    from incident_cli.safe.service_records import ServiceTransaction
 
 KEPT = "signatures"  # below the home of incidents: what was signed here, before it is handed in
 
@@ -158,12 +160,23 @@ def confirm(order: Submission, desk: SigningDesk, queue: Queue | None = None) ->
             "`incident safe propose` puts it there; without the service, sign the file: `incident safe sign`",
         )
     queue = queue or queue_at(order, desk.home)
+    tell_whence(order, desk, there, queue)
     rivals = rivals_in(queue, matter.tx.nonce, matter.safe_tx_hash)
     if signer.address in there.proven:
         return Submitted(read_back(service, matter.tx, matter.safe_tx_hash, "there"), examined, rivals)
     signature = signed_when_shown(order, signer, desk, examined, rivals)
     posted = confirm_signature(service, matter.tx, matter.safe_tx_hash, signer.address, signature)
     return Submitted(posted, examined, rivals)
+
+
+def tell_whence(order: Submission, desk: SigningDesk, there: ServiceTransaction, queue: Queue) -> None:
+    """What it does in the deployment's words, who put it into the service, and whence: before the card is shown."""
+    place, hash_ = order.matter.place, order.matter.safe_tx_hash
+    names = {one.owner: one.name for one in place.deployment.contacts}
+    at = next((one for one in queue.at if one.nonce == order.matter.tx.nonce), AtNonce(order.matter.tx.nonce))
+    desk.say(describer(place, order.counter.aids.catalog)(order.matter.tx), "plain")
+    for words in (*provenance(there.proposer or "", there.origin, names), *prepared_here(at, hash_)):
+        desk.say(words, "plain")
 
 
 def examined_at(order: Submission) -> Examined:

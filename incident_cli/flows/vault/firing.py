@@ -62,7 +62,8 @@ def fire(order: Fire) -> Report:
     rungs = order.vault.rungs_for(order.market)
     order.vault.target(order.market)
     before = order.intents.attempts(one.safe_tx_hash for one in rungs)
-    order, answers = asked(order, rungs, before)
+    with order.screen.working("reading the chain and trying the rung"):
+        order, answers = asked(order, rungs, before)
     standing = stand(order.vault, answers, order.tolerated)
     is_contained = standing.contained[order.market] == "shown"
     done = [one for one in before if receipt_status(answers, one) == 1 and not is_settled(order.intents, one)]
