@@ -110,12 +110,16 @@ def document(found: Followed, now: datetime) -> dict[str, Any]:
 def show(printer: Printer, found: Followed, now: datetime, options: str) -> None:
     """What it is, who confirmed, who did not and what time it is there, what else stands in its way; last the state,
     and with the `options` that it needs the command that comes next."""
+    from incident_cli.flows.multisig.provenance import provenance
+
     standing = found.standing
     printer.line()
     printer.line(found.label, "bold", hanging=INDENT)
     printer.line(f"Safe {standing.tx.safe} on {found.place.chain}, chain {standing.tx.chain_id}", hanging=INDENT)
     printer.line(f"hash {standing.safe_tx_hash}", hanging=INDENT)
     printer.line(nonce_words(standing))
+    for words in provenance("", standing.origin, found.names):
+        printer.line(words, hanging=INDENT)
     if standing.fate == "open":
         show_people(printer, found, now)
         show_queue(printer, standing, names=found.names)

@@ -68,10 +68,10 @@ def arm(
 
     require_absent(vault)
     desk = Desk(in_walk=False)
-    holder = signer_of(desk.printer, keystore, signer, account, ledger, key_passphrase_fd, fd_flag=KEY_FD)
+    holder = holder_of(desk, keystore, signer, account, ledger, key_passphrase_fd)
     order = order_of(runbook, step, deployment, (market, rungs, from_nonce), param or [])
     armed = prepared(desk.printer, order)
-    require_askable(armed.vault, holder)
+    require_left(armed.vault, holder)
     passphrase = new_passphrase(desk.printer, vault, passphrase_fd)  # before a signature is made that could not be kept
     finished = armed.vault if holder is None else signed(desk, armed.vault, holder)
     write(desk.printer, vault, finished, passphrase)
@@ -108,7 +108,7 @@ def signed(desk: Desk, vault: Vault, signer: Signer) -> Vault:
     from incident_cli.flows.desk import Answer, Prompt
     from incident_cli.flows.vault.signing import sign_ladder, unsigned_by
 
-    require_askable(vault, signer)
+    require_left(vault, signer)
     count, phrase = len(unsigned_by(vault, signer.address)), phrase_of(vault)
     question = f"Sign {count} transactions as {signer.address} ({signer.kind})? Type the markets and the rungs"
     prompt = Prompt("vault", "type", f"{question}: {phrase}", phrase=phrase, help=HELP)
@@ -124,16 +124,27 @@ def signed(desk: Desk, vault: Vault, signer: Signer) -> Vault:
         return sign_ladder(vault, signer, said)
 
 
-def require_askable(vault: Vault, signer: Signer | None) -> None:
-    """Raises Refused for a signer who is no owner or has signed every rung, NeedsTerminal where nobody can type."""
+def holder_of(
+    desk: Desk,
+    keystore: Path | None,
+    external: str | None,
+    account: str | None,
+    ledger: str | None,
+    passphrase_fd: str | None,
+) -> Signer | None:
+    """The owner's signer; where one is named and nobody can type, that is said before a passphrase is asked for."""
+    if keystore is not None or external is not None or ledger is not None:
+        question = "whoever signs is asked to type the markets and the rungs"
+        require_terminal(question, "run it in a terminal, or leave the key away", "Nothing was signed or written.")
+    return signer_of(desk.printer, keystore, external, account, ledger, passphrase_fd, fd_flag=KEY_FD)
+
+
+def require_left(vault: Vault, signer: Signer | None) -> None:
+    """Raises Refused for a signer who is no owner, or has signed every rung."""
     from incident_cli.flows.vault.signing import unsigned_by
 
-    if signer is None:
-        return
-    if not unsigned_by(vault, signer.address):
+    if signer is not None and not unsigned_by(vault, signer.address):
         raise Refused(f"{signer.address} has signed every rung", "nothing is left to sign for this owner")
-    question = f"{signer.address} is asked to type the markets and the rungs before it signs"
-    require_terminal(question, "run it in a terminal, or leave the key away", "Nothing was signed or written.")
 
 
 def write(printer: Printer, path: Path, vault: Vault, passphrase: str) -> None:
@@ -173,7 +184,7 @@ def sign(
     from incident_cli.errors import Misused
 
     desk = Desk(in_walk=False)
-    holder = signer_of(desk.printer, keystore, signer, account, ledger, key_passphrase_fd, fd_flag=KEY_FD)
+    holder = holder_of(desk, keystore, signer, account, ledger, key_passphrase_fd)
     if holder is None:
         raise Misused("whose signature is to be added?", "give --keystore FILE, --signer URL or --ledger")
     found = opened(desk.printer, file, passphrase_fd)

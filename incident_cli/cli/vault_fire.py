@@ -185,19 +185,20 @@ def tell_record(printer: Printer, vault: Vault, market: str, safe_tx_hash: str, 
         return
     where = "FILE" if deployment is None else shlex.quote(str(deployment))
     runbook = vault.runbook if is_shipped(vault.runbook) else "FILE.yaml"
-    printer.line(f"No incident of {vault.runbook} for {market} is open on this machine.", "yellow")
+    printer.line(f"No incident for {market} is open on this machine.", "yellow")
     words = f"respond {runbook} --deployment {where} --market {shlex.quote(market)}"
     printer.command(f"first begin one, and stop at its step {vault.step}", words)
     printer.command("then bring this into its record", f"adopt {safe_tx_hash}")
 
 
 def open_incident(runbook: str, market: str) -> str:
-    """The latest open incident of a runbook for a market on this machine; empty where there is none."""
+    """The latest open incident for a market on this machine, of this runbook before any other; empty where there is
+    none. What it takes in is held against its own step."""
     from incident_cli.flows.incidents import standings
 
-    wanted = ("live", runbook, market)
-    found = [one for one in standings(settings.incident_home()) if (one.mode, one.runbook, one.market) == wanted]
-    return next((one.incident for one in reversed(found) if one.is_open and not one.problem), "")
+    every = [one for one in standings(settings.incident_home()) if one.is_open and not one.problem]
+    found = [one for one in reversed(every) if (one.mode, one.market) == ("live", market)]
+    return max(found, key=lambda one: one.runbook == runbook).incident if found else ""
 
 
 def is_shipped(runbook: str) -> bool:

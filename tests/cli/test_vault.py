@@ -15,7 +15,11 @@ from eth_keyfile import keyfile
 
 from incident_cli.curve import Native, installed
 from incident_cli.drills.accounts import Account, account
+from incident_cli.errors import Waiting
 from incident_cli.evm import hex_bytes
+from incident_cli.flows.adopting import take_in
+from incident_cli.flows.desk import Stop
+from incident_cli.flows.walk import walk
 from incident_cli.safe.signature_file import SignatureFile, Signed
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.vault_file import write_sealed
@@ -23,8 +27,9 @@ from tests.cli.command import Ended, run
 from tests.contracts.packages import packages
 from tests.fakes import age
 from tests.fakes.anvil import Anvil
+from tests.fakes.desk import Scripted
 from tests.fakes.terminal import COMMAND, ROOT, Terminal, environment
-from tests.real.containing import BTC, ETHER, Site, as_founded, build_site
+from tests.real.containing import BTC, ETHER, Site, as_founded, build_site, let_go, outcome
 from tests.real.vaulting import armoury, write_runbook
 
 VAULT_PASSPHRASE, KEY_PASSPHRASE = "four words that nobody says", "another one"
@@ -115,7 +120,7 @@ def test_fired_from_a_terminal_and_nothing_heavy_is_loaded(desk: Desk) -> None:
         terminal.answer(KEY_PASSPHRASE, "passphrase")
         assert terminal.finish() == 0, terminal.text
     assert "CONTAINED: ETH-USD" in terminal.text and desk.site.paused()
-    assert "No incident of emergency for ETH-USD is open on this machine" in terminal.text
+    assert "No incident for ETH-USD is open on this machine" in terminal.text
     assert "respond FILE.yaml --deployment FILE --market ETH-USD" in terminal.text and "adopt 0x" in terminal.text
     loaded = terminal.raw.partition("LOADED ")[2].split()
     assert "incident_cli" in loaded and (FORBIDDEN | SPARED) & set(loaded) == set()
@@ -134,6 +139,35 @@ def test_fired_through_the_nodes_of_a_deployment(desk: Desk) -> None:
         terminal.answer(KEY_PASSPHRASE, "passphrase")
         assert terminal.finish() == 0, terminal.text
     assert desk.site.paused(BTC) and not desk.site.paused()
+
+
+def test_what_was_fired_comes_into_the_open_incident_as_printed(desk: Desk) -> None:
+    session = desk.site.begin(answerer=Scripted({"contain": ["no"]}))
+    with pytest.raises(Waiting):
+        walk(session)
+    let_go(session)
+    words = ("vault", "fire", str(desk.vault), "--rpc", desk.site.anvil.url, "--market", "ETH-USD")
+    with desk.terminal(*words, "--keystore", str(desk.payer)) as terminal:
+        terminal.answer(VAULT_PASSPHRASE, "passphrase")
+        terminal.answer("ETH-USD", "type it")
+        terminal.answer(KEY_PASSPHRASE, "passphrase")
+        assert terminal.finish() == 0, terminal.text
+    _, _, printed = " ".join(terminal.text.split()).partition("bring it into the incident's record: ")
+    program, *adopting = printed.split()[:5]
+    assert (program, adopting[2:]) == ("incident", ["--incident", session.recorder.incident]), terminal.text
+    around = desk.site.around(Scripted({"mended": [Stop()]}))
+    adopted = take_in(adopting[3], adopting[1], around)
+    with pytest.raises(Waiting):
+        walk(adopted)
+    let_go(adopted)
+    assert outcome(adopted) == "contained"
+
+
+def test_a_key_in_a_pipe_is_told_first_that_nobody_can_type(desk: Desk) -> None:
+    key = desk.keystore(desk.site.council.owners[2])
+    said = run(["vault", "sign", str(desk.vault), "--keystore", str(key)], desk.site.home)
+    assert said.code == 4 and "type the markets and the rungs" in " ".join(said.err.split()), said.err
+    assert "passphrase-fd" not in said.err
 
 
 def test_a_watch_ends_with_the_keyboard(desk: Desk) -> None:

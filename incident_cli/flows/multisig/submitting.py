@@ -4,6 +4,7 @@ back. Where the same calls are queued already, that transaction is confirmed ins
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +158,8 @@ def confirm(order: Submission, desk: SigningDesk, queue: Queue | None = None) ->
     if there is None:
         raise Misused(
             f"the transaction service does not know {matter.safe_tx_hash}",
-            "`incident safe propose` puts it there; without the service, sign the file: `incident safe sign`",
+            f"`incident safe propose {file_words(order)} --keystore FILE` puts it there; without the service, sign the"
+            f" file: `incident safe sign {file_words(order)} --keystore FILE`",
         )
     queue = queue or queue_at(order, desk.home)
     tell_whence(order, desk, there, queue)
@@ -167,6 +169,11 @@ def confirm(order: Submission, desk: SigningDesk, queue: Queue | None = None) ->
     signature = signed_when_shown(order, signer, desk, examined, rivals)
     posted = confirm_signature(service, matter.tx, matter.safe_tx_hash, signer.address, signature)
     return Submitted(posted, examined, rivals)
+
+
+def file_words(order: Submission) -> str:
+    """The transaction's file and the deployment, as the next command names them."""
+    return f"{shlex.quote(order.matter.loaded.source)} {order.counter.option}"
 
 
 def tell_whence(order: Submission, desk: SigningDesk, there: ServiceTransaction, queue: Queue) -> None:

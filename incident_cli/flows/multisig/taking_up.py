@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,12 @@ class Counter:
     environment: Environment
     services: Services
     aids: Aids
+    path: Path = Path("FILE")
+
+    @property
+    def option(self) -> str:
+        """How the next command names the deployment."""
+        return f"--deployment {shlex.quote(str(self.path))}"
 
     def matter(self, target: str, stdin: BinaryIO | None = None) -> Matter:
         """The transaction of a file (`-`: stdin), or of a safe_tx_hash that a service of the deployment knows.
@@ -121,7 +128,8 @@ class Counter:
         if service is None:
             raise Misused(
                 f"{self.deployment.name} names no transaction service of {place.chain}",
-                "add it under `services`, or go on by files: `incident safe sign`, `merge`, `execute --signatures`",
+                "add it under `services`, or go on by files: each owner"
+                f" `incident safe sign FILE {self.option} --keystore FILE`, then `incident safe merge` and `execute`",
             )
         return service
 
@@ -138,4 +146,4 @@ def counter_of(path: Path, environment: Environment, sleep: Callable[[float], No
     """The counter of a deployment file, with the protocols that its slots name; raises WrongFile with every problem."""
     aids = aids_of(path, (), (), None, None)
     assert aids.deployment is not None, "a deployment was named"
-    return Counter(aids.deployment, environment, services_of(aids.deployment, environment, sleep), aids)
+    return Counter(aids.deployment, environment, services_of(aids.deployment, environment, sleep), aids, path)
