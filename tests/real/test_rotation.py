@@ -324,6 +324,18 @@ def test_the_command_asks_for_the_end_of_the_new_address(newer: Desk) -> None:
     newer.execute(SafeTx.from_json(document["safe_tx"]), staying)
 
 
+def test_whoever_goes_is_not_asked_for_their_own_address(newer: Desk) -> None:
+    suspect, out = newer.council.owners[0].address, newer.folder / "out"
+    line = ["safe", "rotate", "--deployment", str(newer.deployment), "--safe", "council", "--out-owner", suspect]
+    with Terminal([*line, "--out", str(out)], newer.folder, size=(140, 60)) as terminal:
+        terminal.answer(suspect[-8:].lower())
+        assert terminal.finish() == 0, terminal.text
+    assert "as your own records have it" in terminal.text and "as its holder reads" not in terminal.text
+    (path,) = out.iterdir()
+    command = f"safe sign {path} --deployment {newer.deployment} --keystore FILE"
+    assert command.replace(" ", "") in "".join(terminal.text.split()), "a terminal breaks it where the line ends"
+
+
 def test_without_a_terminal_nothing_is_written(newer: Desk) -> None:
     ended = run(words(newer, "--out", str(newer.folder / "out"), "--json"), newer.folder)
     assert (ended.code, ended.object["schema"]) == (4, "incident.error/v1") and not (newer.folder / "out").exists()

@@ -162,6 +162,13 @@ def test_a_wrong_deployment_is_refused(tmp_path: Path, before: str, after: str, 
         bound(tmp_path, deployment=DEPLOYMENT.replace(before, after))
 
 
+def test_a_slot_that_is_not_bound_is_given_as_it_is_to_be_written(tmp_path: Path) -> None:
+    line = f'  council: {{chain: ethereum, addresses: {{safe: "{C}"}}}}\n'
+    with pytest.raises(Misused) as caught:
+        bound(tmp_path, deployment=DEPLOYMENT.replace(line, ""))
+    assert "council: {chain: ethereum, addresses: {safe: 0x…}}" in caught.value.hint
+
+
 def test_every_error_of_a_deployment_is_told_at_once(tmp_path: Path) -> None:
     wrong = DEPLOYMENT.replace(C, C.lower()).replace("name: test", "name: Test").replace("decimals: 6", "decimals: x")
     with pytest.raises(WrongFile, match="3 problems"):

@@ -55,3 +55,12 @@ def test_the_default_is_the_drill_s_exchange_and_its_narrowest_lever() -> None:
 def test_what_it_cannot_write_it_refuses(name: str, protocol: str | None, said: str) -> None:
     with pytest.raises(Misused, match=said):
         skeleton(name, protocol, catalog_beside(None))
+
+
+def test_it_says_where_it_looked_and_what_a_deployment_must_give(tmp_path: Path) -> None:
+    catalog = catalog_beside(tmp_path / "first.yaml")
+    with pytest.raises(Misused) as caught:
+        skeleton("first", "guarded-market", catalog)
+    assert all(str(one) in caught.value.hint for one in (tmp_path / "protocols", SHIPPED))
+    text = skeleton("first", None, catalog)
+    assert "Every line works" not in text and "bind each slot below in your deployment file" in text

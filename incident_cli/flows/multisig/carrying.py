@@ -79,7 +79,7 @@ def weigh(watch: Watch, standing: Standing, hands: Hands) -> Readiness:
     hash_ = standing.safe_tx_hash
     if found.state in ("waiting", "queued"):
         raise Waiting(
-            f"{hash_} is not ready: {found.reason}", "signatures", "`incident safe status` says who is missing"
+            f"{hash_} is not ready: {found.reason}", "signatures", "nothing was sent; run it again when it is"
         )
     if found.state == "unknown":
         raise Unread(f"{hash_} could not be simulated: {found.reason}", "nothing was sent; name another node")

@@ -62,7 +62,7 @@ def reject(
     if nonce < queue.nonce:
         raise Refused(
             f"nonce {nonce} is spent: the Safe {place.safe} is at {queue.nonce}",
-            "there is nothing to reject; `incident safe status` says what became of it",
+            "there is nothing to reject: what stood there was executed, or displaced by another",
         )
     tx = rejection(chain_id=place.chain_id, safe=place.safe, version=queue.version, nonce=nonce)
     read_safe_side(place, tx)
