@@ -255,6 +255,7 @@ def sound(document: Document) -> Deployment:
     if deployment is not None:
         chains_exist(deployment, document)
         markets_differ(deployment, document)
+        safes_differ(deployment, document)
         authority_exists(deployment, document)
     document.refuse_if_wrong()
     assert deployment is not None, "a document without problems binds"
@@ -263,11 +264,6 @@ def sound(document: Document) -> Deployment:
 
 def chains_exist(deployment: Deployment, document: Document) -> None:
     """Every chain that is named is declared."""
-    ids: dict[int, str] = {}
-    for name, one in deployment.chains.items():
-        if ids.setdefault(one.id, name) != name:
-            words = f"{name} has the id {one.id} of {ids[one.id]}: one Safe would be taken for two"
-            document.wrong(deployment.place, "duplicate-id", words)
     entries: list[TokenEntry | SlotEntry | PinEntry | BroadcasterEntry] = [*deployment.tokens.values()]
     entries += [*deployment.slots.values(), *deployment.pins, *deployment.broadcasters]
     entries += [slot for market in deployment.markets.values() for slot in market.slots.values()]
@@ -276,6 +272,20 @@ def chains_exist(deployment: Deployment, document: Document) -> None:
     for chain, place in named:
         if chain not in deployment.chains:
             document.wrong(place, "unknown-chain", f"{chain!r} is no chain of this deployment")
+
+
+def safes_differ(deployment: Deployment, document: Document) -> None:
+    """No chain on which a Safe stands has two names: one Safe would be taken for two."""
+    slots = [
+        *deployment.slots.values(),
+        *(one for market in deployment.markets.values() for one in market.slots.values()),
+    ]
+    ids: dict[int, str] = {}
+    for slot in slots:
+        chain = deployment.chains.get(slot.chain)
+        if chain is not None and "safe" in slot.addresses and ids.setdefault(chain.id, slot.chain) != slot.chain:
+            words = f"{slot.chain} has the id {chain.id} of {ids[chain.id]}: one Safe would be taken for two"
+            document.wrong(slot.place, "duplicate-id", words)
 
 
 def authority_exists(deployment: Deployment, document: Document) -> None:
