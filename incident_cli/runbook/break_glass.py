@@ -104,8 +104,8 @@ def way_back(glass: BrokenGlass) -> str:
         return f"restore: contain, by: {glass.restored_by[0]}, marks: recovered"
     else:
         words = (
-            f"Only {undo.by} may undo it, whom this deployment does not name: hand them the file reopening-contain-*.json "
-            "from this incident's proposals. Write down what the chain shows afterwards."
+            f"Only {undo.by} may undo it, whom this deployment does not name: hand them the file "
+            "reopening-contain-*.json from this incident's proposals. Write down what the chain shows afterwards."
         )
     return f"manual: {quoted(words)}, evidence: text"
 
