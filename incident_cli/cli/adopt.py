@@ -18,7 +18,6 @@ from incident_cli.cli.at_hand import (
     at_hand,
 )
 from incident_cli.cli.respond import Json, surroundings, walk_session
-from incident_cli.cli.safe_desk import Target
 from incident_cli.cli.terminal import Printer, require_terminal
 
 if TYPE_CHECKING:
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
     from incident_cli.flows.session import Session
 
 EXAMPLE = "Example: incident adopt 0x5b6f…(64 hex digits) --incident 20261122-0301-oracle-divergence-1f3a"
+Target = Annotated[
+    str,
+    typer.Argument(metavar="HASH|FILE", help="A safe_tx_hash that a service knows or a Safe has executed, or a file."),
+]
 Incident = Annotated[str, typer.Option("--incident", metavar="ID", help="The incident; else the latest open one.")]
 
 

@@ -82,7 +82,9 @@ def fire(order: Fire) -> Report:
     attempts = tuple(one for one in unmined if one.safe_tx_hash == live.rung.safe_tx_hash)
     again = repeated(order, attempts, answers)
     attempt = again or fresh(order, live, answers)
-    return follow(sent(order, live.rung, attempts, attempt, answers, is_new=again is None))
+    with order.screen.working("signing and sending it"):
+        firing = sent(order, live.rung, attempts, attempt, answers, is_new=again is None)
+    return follow(firing)
 
 
 def asked(order: Fire, rungs: Sequence[Rung], before: Sequence[Attempt]) -> tuple[Fire, Answers]:
