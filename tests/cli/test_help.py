@@ -12,7 +12,7 @@ import pytest
 from tests.cli.command import run
 from tests.fakes.terminal import ROOT, environment
 
-SAFE = ("hash", "inspect", "card", "sign", "merge", "export", "import", "rotate", "propose", "confirm", "status")
+SAFE: tuple[str, ...] = ("hash", "inspect", "card", "sign", "merge", "export", "import", "rotate", "propose", "confirm", "status")
 SAFE += ("queue", "execute", "reject", "approve", "delegate")
 VAULT = ("arm", "sign", "export", "add-signatures", "status", "fire", "revoke", "watch")
 COMMANDS: tuple[list[str], ...] = (
