@@ -12,7 +12,19 @@ import pytest
 from tests.cli.command import run
 from tests.fakes.terminal import ROOT, environment
 
-SAFE: tuple[str, ...] = ("hash", "inspect", "card", "sign", "merge", "export", "import", "rotate", "propose", "confirm", "status")
+SAFE: tuple[str, ...] = (
+    "hash",
+    "inspect",
+    "card",
+    "sign",
+    "merge",
+    "export",
+    "import",
+    "rotate",
+    "propose",
+    "confirm",
+    "status",
+)
 SAFE += ("queue", "execute", "reject", "approve", "delegate")
 VAULT = ("arm", "sign", "export", "add-signatures", "status", "fire", "revoke", "watch")
 COMMANDS: tuple[list[str], ...] = (
@@ -47,7 +59,17 @@ COMMANDS: tuple[list[str], ...] = (
     *(["vault", name] for name in VAULT),
 )
 ENCODE = ["--at", f"exchange=0x{'0' * 39}1", "--market", f"ETH-USD=0x{'11' * 32}", "--before", "market_paused=false"]
-HEAVY = ("web3", "eth_account", "safe_eth", "pydantic", "aiohttp", "eth", "eth_tester", "eth_abi", "urllib3")
+HEAVY: tuple[str, ...] = (
+    "web3",
+    "eth_account",
+    "safe_eth",
+    "pydantic",
+    "aiohttp",
+    "eth",
+    "eth_tester",
+    "eth_abi",
+    "urllib3",
+)
 HEAVY += ("eth_keys", "eth_utils", "rlp", "coincurve")
 LOADED = """
 import json, sys
