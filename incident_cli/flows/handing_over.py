@@ -167,6 +167,7 @@ def post(outlet: Outlet, session: Session, leg: Leg, signed: Event | None, stand
         raise NotTaken(f"not in the service: {problem.message}", isinstance(problem, Unread)) from None
     leg.record(session, Kind.PROPOSED, sender=sender, road="service")
     session.screen.say(f"proposed to {outlet.service.name} by {sender}, and read back", "good")
+    session.screen.say(f"owners confirm it: incident safe confirm {leg.proposal['safe_tx_hash']} --deployment FILE")
     return True
 
 
