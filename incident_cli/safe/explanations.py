@@ -48,10 +48,23 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         " offsets and padding are not as an encoder writes them. Something rides along.",
         "undecoded": "Nothing that was given knows this function: what it does cannot be said. Give the contract's ABI"
         " with --abi, or a deployment whose protocol file knows it.",
-        "ambiguous-function": "Four bytes name a function, and several known functions fit these: all are shown, and"
-        " which one the contract has cannot be told from here.",
+        "ambiguous-function": "Four bytes name a function, and several known functions fit these; or several levers"
+        " make the very same call, and say different things of it. All are shown, and the sentence of the call is that"
+        " of the one that reaches furthest.",
         "not-restricting": "The call lets go: it undoes a lever, or calls its function with values that loosen what"
         " stands, or releases by its very name. A reopening looks like this; a containment does not.",
+        "calls-interfere": "Two calls concern the same value of a contract. Each was held against what stands before"
+        " the batch: what the first brings about, the second may take back. Propose one of them, or both one after the"
+        " other.",
+        "irreversible": "The lever cannot be undone by anyone. It may be the right one all the same: be sure that what"
+        " it ends is to end for good.",
+        "cancels": "The call puts away what somebody has begun: an operation that waits in a time-lock or a queue. What"
+        " that would do was not read. It may be the mend and not the attack: look the id up first.",
+        "scheduled": "The call does nothing now: it asks a time-lock to make the calls below later. Until then what"
+        " stands may change, and the values in the calls stay those of today: they may loosen what was tightened"
+        " meanwhile.",
+        "displaces-unknown": "A rejection takes its nonce away from whatever else was proposed there, a containment"
+        " too. `incident safe queue` shows what waits at that nonce.",
         "direction-unknown": "The function is a lever's, and whether these values restrict is not known: a number may"
         " let more through than now, or less. How it stands now was not read, or cannot be compared with what is given."
         " Read what stands now, and compare it yourself.",
@@ -69,7 +82,10 @@ EXPLANATIONS: Mapping[str, str] = MappingProxyType(
         " the rest with --json before you sign.",
         # to whom
         "unknown-address": "An address among the arguments is not one that the deployment names. It may be the one that"
-        " gains by the call: learn whose it is, and add it to the deployment if it belongs there.",
+        " gains by the call: learn whose it is, and add it to the deployment if it belongs there. Or a lever is pulled"
+        " against this Safe, the zero address or the contract itself.",
+        "unknown-market": "The id is that of no market of the deployment: the call may stop nothing, or another market."
+        " Compare it with the deployment, byte by byte.",
         "unknown-target": "The deployment does not name the address that is called.",
         "lookalike-address": "The address begins and ends like a known one, or shares eight digits at one end with"
         " it, and is another: that is how poisoned addresses look. Whoever compares only the ends is deceived.",

@@ -95,7 +95,7 @@ def test_a_containment_that_is_known_and_read_is_clean() -> None:
         assert (found.verdict, found.findings) == ("clean", ())
         assert found.opinions == ("incident", "safe-eth-py", "the Safe itself")
     empty = rejection(chain_id=1, safe=SAFE, version="1.4.1", nonce=NONCE)
-    assert look(empty).verdict == "clean"
+    assert codes(look(empty)) == {"displaces-unknown"}
     assert "uses up" not in look(empty).calls[0].plain
     assert f"use up nonce {NONCE}" in look(empty).calls[0].plain
 
@@ -207,7 +207,8 @@ def test_every_code_is_explained_and_shown_somewhere() -> None:
     elsewhere = {"wrong-chain", "wrong-safe", "hash-disputed", "ambiguous-function"}  # below, and in test_decoding
     elsewhere |= {"direction-unknown", "lever-refused"}  # in test_direction
     elsewhere |= {"carries-call", "meaning-by-file", "more-findings", "no-known-meaning"}  # in test_meaning
-    elsewhere |= {"too-long-to-show", "unknown-address"}
+    elsewhere |= {"too-long-to-show", "unknown-address", "displaces-unknown"}
+    elsewhere |= {"calls-interfere", "irreversible", "cancels", "scheduled", "unknown-market"}  # in test_doubts
     elsewhere |= {"unexpected-value", "call-count", "call-differs", "field-differs"}  # in test_expectation
     assert shown | elsewhere == set(EXPLANATIONS)
 

@@ -176,7 +176,7 @@ def test_what_a_carrier_is_handed_is_unfolded(text: str) -> None:
 def test_what_is_no_time_lock_to_the_deployment_schedules_nothing() -> None:
     schedule = parse_signature("schedule(address,uint256,bytes,bytes32,bytes32,uint256)")
     args = (EXCHANGE, 0, PAUSE.data, bytes(32), bytes(32), 60)
-    assert look(made([Call(TIMELOCK, schedule, args)])).verdict == "clean"
+    assert codes(look(made([Call(TIMELOCK, schedule, args)]))) == {"scheduled"}
     for to in (EXCHANGE, USDC, OWNER):
         assert "carries-call" in codes(look(made([Call(to, schedule, args)])), "warned")
 

@@ -30,7 +30,8 @@ from incident_cli.text import plain
 
 @dataclass(frozen=True, slots=True)
 class Aids:
-    """What was given. `catalog` knows the protocols of the deployment's slots; `expect` is a proposal file."""
+    """What was given. `catalog` knows the protocols of the deployment's slots; `expect` is a proposal file; `beside`
+    are the folders of in-house protocol files: one that bears the name of a shipped protocol is but a file."""
 
     deployment: Deployment | None = None
     catalog: Catalog | None = None
@@ -38,6 +39,7 @@ class Aids:
     descriptors: Sequence[Path] = ()
     protocols: Path | None = None
     expect: Loaded | None = None
+    beside: Sequence[Path] = ()
 
 
 def aids_of(
@@ -47,14 +49,14 @@ def aids_of(
     protocols: Path | None,
     expect: Loaded | None,
 ) -> Aids:
-    """The aids of a command line; raises Misused or WrongFile. In-house protocol files stand beside the deployment."""
+    """The aids of a command line; raises Misused or WrongFile. In-house protocol files stand beside the deployment;
+    neither they nor the folder that is given take the place of a shipped protocol of the same name."""
     if deployment is None:
         return Aids(None, None, abis, descriptors, protocols, expect)
     loaded, _ = load_deployment(deployment)
     folder = deployment.resolve().parent
-    given = () if protocols is None else (protocols,)
-    catalog = Catalog((*given, folder / "protocols", folder.parent / "protocols", SHIPPED))
-    return Aids(loaded, catalog, abis, descriptors, protocols, expect)
+    beside = (folder / "protocols", folder.parent / "protocols")
+    return Aids(loaded, Catalog((SHIPPED, *beside)), abis, descriptors, protocols, expect, beside)
 
 
 def chain_of(tx: SafeTx, deployment: Deployment | None) -> str | None:
@@ -68,12 +70,16 @@ def functions_of(tx: SafeTx, aids: Aids, expected: Sequence[Call]) -> Functions:
     functions = Functions(chain_id=tx.chain_id, descriptors=[read_descriptor(one) for one in aids.descriptors])
     chain = chain_of(tx, aids.deployment)
     if aids.deployment is not None and chain is not None:
-        add_levers(functions, aids.deployment, chain, aids.catalog or catalog_with(aids.protocols))
+        add_levers(functions, aids.deployment, chain, aids.catalog or Catalog())
     if aids.protocols is not None:
         catalog = catalog_with(aids.protocols)
         add_protocols(functions, catalog, sorted(one.stem for one in aids.protocols.glob("*.yaml")))
         for document in catalog.documents.values():
             document.refuse_if_wrong()
+    shipped = {one.stem for one in SHIPPED.glob("*.yaml")}
+    for folder in aids.beside:
+        shadowing = sorted(one.stem for one in folder.glob("*.yaml") if one.stem in shipped)
+        add_protocols(functions, Catalog((folder,)), shadowing)
     add_expected(functions, expected)
     for path in aids.abis:
         add_abi(functions, path, read_aid(path, ABI_CAP))

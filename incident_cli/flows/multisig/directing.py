@@ -8,6 +8,8 @@ from dataclasses import replace
 from incident_cli.evm import Address, CallRead, Snapshot
 from incident_cli.flows.multisig.decoding import DecodedCall
 from incident_cli.flows.multisig.direction import NOT_HELD, Weight, reads_of, standing_words, weigh
+from incident_cli.flows.multisig.doubts import doubts_of
+from incident_cli.flows.multisig.interfering import interfering
 from incident_cli.flows.multisig.naming import Names
 from incident_cli.flows.multisig.pulls import BoundLever, pulls_of
 from incident_cli.levers.lever import Pull
@@ -70,7 +72,28 @@ def with_direction(
     weights = {one.made.number: weight_of(one, found, snapshot) for one in calls if one.levers and not is_first(one)}
     plans = [one.plan for one in weights.values() if one.plan is not None and not one.code]
     planned = {(call.to, call.data) for one in plans for call in one.calls[:-1]}
-    return tuple(directed(one, weights.get(one.made.number), planned, names, snapshot) for one in calls)
+    weighed = [directed(one, weights.get(one.made.number), planned, names, snapshot) for one in calls]
+    between = interfering({number: one.plan for number, one in weights.items() if one.plan is not None})
+    doubted = (with_doubts(one, weights.get(one.made.number), safe, names) for one in weighed)
+    return tuple(
+        replace(one, findings=(*one.findings, between[one.made.number])) if one.made.number in between else one
+        for one in doubted
+    )
+
+
+def with_doubts(call: DecodedCall, weight: Weight | None, safe: Address, names: Names) -> DecodedCall:
+    """A call with what is to be asked of it whichever way it works: what it ends, whom it names, and what else it may
+    be."""
+    pulls = [] if weight is None else list(weight.others)
+    if weight is not None and weight.plan is not None:
+        pulls.insert(0, weight.plan.pull)
+    doubts = doubts_of(call, pulls, safe, names)
+    known = list(dict.fromkeys(words_of(one) for one in pulls))
+    if weight is not None and not pulls and not weight.code:
+        known = list(dict.fromkeys(one.meaning for one in call.levers))
+    words = f"call {call.made.number} is the call of several levers: {' | '.join(known)}"
+    several = (warned("ambiguous-function", plain(words, 1_200)),) if len(known) > 1 else ()
+    return replace(call, findings=(*call.findings, *several, *doubts))
 
 
 def is_first(call: DecodedCall) -> bool:
@@ -107,9 +130,17 @@ def directed(
     assert weight is not None, "what only comes first was answered"
     plain_words = call.plain
     if weight.plan is not None and snapshot is not None:
+        own = words_of(weight.plan.pull)
         tokens = {one.symbol: one for one in names.tokens.values()}
-        plain_words = f"{call.plain} {standing_words(weight.plan.pull, snapshot, tokens)}"
+        stands = standing_words(weight.plan.pull, snapshot, tokens)
+        plain_words = f"{call.plain.replace(call.levers[0].meaning, own, 1)} {stands}"
+        label = own.partition(":")[0]
     return replace(call, plain=plain_words, findings=(*call.findings, *finding_of(call, label, weight)))
+
+
+def words_of(one: Pull) -> str:
+    """What the catalogue says of a lever, as a call of it is shown."""
+    return plain(f"{one.slot.name}.{one.name}: {one.definition.does}")
 
 
 def finding_of(call: DecodedCall, label: str, weight: Weight) -> Iterator[InspectionFinding]:

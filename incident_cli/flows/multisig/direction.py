@@ -1,9 +1,8 @@
 """Whether a lever's call restricts, held against what the chain answers now.
 
 The lever is pulled once more, on paper: with the chain's answers it must make the very call that is inspected. A number
-that the protocol file bounds by what stands (or whose role does) is then no looser than that. A number it does not
-bound is compared by the lever's own words for "it is in effect": they must hold of the new values as if what stands
-had been asked for. What cannot be compared so is not known, and what is not known is not clean.
+is compared with what stands by the lever's own words (`comparing`); where several levers make the same call, all are
+weighed. What cannot be compared so is not known, and what is not known is not clean.
 """
 
 from __future__ import annotations
@@ -15,45 +14,72 @@ from dataclasses import dataclass, replace
 from incident_cli.abi import encode_call
 from incident_cli.errors import Refused, Unread
 from incident_cli.evm import CallRead, Missing, Snapshot
-from incident_cli.expression import Expression
+from incident_cli.flows.multisig.comparing import compared, values_of, which
 from incident_cli.flows.proposal import counted
 from incident_cli.flows.vault.restricting import RELEASING, STOPPING, WORD
 from incident_cli.levers.lever import Plan, Pull, needed, plan
-from incident_cli.levers.pull import Standing
-from incident_cli.protocols.definitions import LeverDefinition
-from incident_cli.protocols.slot import abi_value
 from incident_cli.protocols.worth import expressions
 from incident_cli.safe.batch import InnerCall
 from incident_cli.text import plain
 from incident_cli.units import Token
 
-VALUES = frozenset({"int", "bps", "duration", "amount", "bool"})
+SCOPES = ("function", "market", "protocol")  # the narrowest first
 NOT_HELD = "how it stands now was not read"
 NO_TRACE = "what the lever was given cannot be worked back from the calldata"
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What a call comes to: `code` is empty where it restricts, `why` says why not, `plan` is the lever pulled anew."""
+    """What a call comes to: `code` is empty where it restricts, `why` says why not, `plan` is the lever pulled anew,
+    `others` are levers that make the very same call, or may for all that was read, and mean something else."""
 
     code: str = ""
     why: str = ""
     plan: Plan | None = None
+    others: tuple[Pull, ...] = ()
 
     @property
     def rank(self) -> int:
         """The order of explanations: the nearest to a clean one first."""
         return ("", "not-restricting", "lever-refused", "direction-unknown", "other-values").index(self.code)
 
+    @property
+    def meaning(self) -> tuple[str, str] | None:
+        """What the lever pulled anew means."""
+        return None if self.plan is None else meaning_of(self.plan.pull)
+
+    @property
+    def reach(self) -> int:
+        """How much of the protocol the lever pulled anew concerns."""
+        return -1 if self.plan is None else SCOPES.index(self.plan.pull.definition.scope)
+
 
 def weigh(pulls: Sequence[Pull], call: InnerCall, snapshot: Snapshot | None) -> Weight:
-    """The best that may be said of a call by any of the ways in which it may have come about."""
+    """What may be said of a call: of all levers that make it, the one that reaches furthest, and beside it the others
+    that say something else of it."""
     if not pulls:
         return Weight("direction-unknown", NO_TRACE)
     if snapshot is None:
         is_open = any(leans_on_chain(one) for one in pulls)
         return Weight("direction-unknown", NOT_HELD) if is_open else Weight()
-    return min((weighed(one, call, snapshot) for one in pulls), key=lambda one: one.rank)
+    best: dict[tuple[str, str], tuple[Weight, Pull]] = {}
+    for one in pulls:
+        found, lever = weighed(one, call, snapshot), (one.slot.name, one.name)
+        if lever not in best or found.rank < best[lever][0].rank:
+            best[lever] = found, one
+    possible = {meaning_of(pull): pull for one, pull in best.values() if one.code != "other-values"}
+    made = [one for one, _ in best.values() if one.plan is not None]
+    if not made:
+        nearest = min((one for one, _ in best.values()), key=lambda one: one.rank)
+        return replace(nearest, others=tuple(possible.values()) if len(possible) > 1 else ())
+    widest = max(made, key=lambda one: one.reach)
+    others = tuple(one for meaning, one in possible.items() if meaning != widest.meaning)
+    return replace(min(made, key=lambda one: one.rank), plan=widest.plan, others=others)
+
+
+def meaning_of(one: Pull) -> tuple[str, str]:
+    """What tells a lever from another that makes the same call."""
+    return one.definition.does, one.definition.scope
 
 
 def weighed(pull: Pull, call: InnerCall, snapshot: Snapshot) -> Weight:
@@ -64,8 +90,8 @@ def weighed(pull: Pull, call: InnerCall, snapshot: Snapshot) -> Weight:
             return Weight("other-values", f"as the chain stands, the lever would be {written(one)}")
         if released := next(releasing(one, snapshot), ""):
             return Weight("not-restricting", released, one)
-        unbound = sorted(set(values_of(pull.definition)) - set(bound_by_chain(pull)))
-        return compared(pull, one, unbound, snapshot) if unbound else Weight(plan=one)
+        code, why = compared(one, snapshot)
+        return Weight(code, why, one)
     except Unread as problem:
         return Weight("direction-unknown", problem.message)
     except Refused as problem:
@@ -88,55 +114,12 @@ def written(one: Plan) -> str:
     return plain(f"{one.call.signature.name}({', '.join(map(str, one.call.args))})", 300)
 
 
-def values_of(definition: LeverDefinition) -> Iterator[str]:
-    """The arguments that may have a direction."""
-    yield from (name for name, one in definition.args.items() if one.type in VALUES)
-
-
-def which(pull: Pull) -> frozenset[str]:
-    """The arguments by which the lever's reads are asked: they say which thing is meant."""
-    reads = [pull.slot.protocol.reads[name] for name in pull.definition.expect]
-    return frozenset(name for one in reads for name in (*one.fixed_names, *(two.name for two in one.parameters)))
-
-
-def bound_by_chain(pull: Pull) -> Iterator[str]:
-    """The arguments that say which, and those that a formula or the role holds against what stands."""
-    definition, reads = pull.definition, set(pull.slot.protocol.reads)
-    yield from which(pull)
-    if definition.role is not None:
-        yield from definition.role.when.names
-    for worth in definition.with_.values():
-        for formula in expressions(worth):
-            if {name.removeprefix("before.") for name in formula.names} & reads:
-                yield from formula.names
-
-
 def leans_on_chain(pull: Pull) -> bool:
     """Whether its direction is unknown without the chain."""
     reads = set(pull.slot.protocol.reads)
     formulas = [one for worth in pull.definition.with_.values() for one in expressions(worth)]
     mentioned = {name.removeprefix("before.") for one in formulas for name in one.names}
     return bool(mentioned & reads) or bool(set(values_of(pull.definition)) - which(pull))
-
-
-def compared(pull: Pull, one: Plan, unbound: Sequence[str], snapshot: Snapshot) -> Weight:
-    """Numbers that nothing bounds: what they bring about must be in effect already if what stands were asked for."""
-    definition = pull.definition
-    stands = {worth.source.strip(): name for name, worth in definition.expect.items() if isinstance(worth, Expression)}
-    satisfied, missing = definition.satisfied, [name for name in unbound if name not in stands]
-    if satisfied is None or missing or not set(unbound) <= set(satisfied.names):
-        return Weight("direction-unknown", f"nothing says which way {', '.join(unbound)} restricts", one)
-    values = {name: snapshot.value(read) for name, read in needed(pull).items()}
-    new = {stands[name]: abi_value(pull.args[name]) for name in unbound}
-    before = replace(pull, args={**pull.args, **{name: values[stands[name]] for name in unbound}})
-    is_same = all(new[name] == values[name] for name in new)
-    if Standing(before, {**values, **new}).formula(satisfied) is True and (is_same or not one.satisfied):
-        zeros = [name for name in new if new[name] == 0 != values[name]]
-        why = f"{', '.join(zeros)} would be 0, which may also mean that there is no limit"
-        return Weight("direction-unknown", why, one) if zeros else Weight(plan=one)
-    if one.satisfied:
-        return Weight("not-restricting", "what stands is stricter than what it gives", one)
-    return Weight("direction-unknown", "it is neither stricter than what stands nor plainly looser", one)
 
 
 def standing_words(pull: Pull, snapshot: Snapshot, tokens: Mapping[str, Token]) -> str:

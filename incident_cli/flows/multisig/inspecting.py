@@ -8,7 +8,7 @@ cannot be seen on paper, and "clean" means that nothing at all is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ from incident_cli.safe import contracts
 from incident_cli.safe.alone import Standing, inspect_alone
 from incident_cli.safe.finding import InspectionFinding, Verdict, ordered, refused, verdict_of, warned
 from incident_cli.safe.hashes import SafeHashes, calldata_digest, hash_transaction
+from incident_cli.safe.inspect import is_rejection
 from incident_cli.safe.second_opinion import agree
 from incident_cli.safe.transaction import SafeTx
 from incident_cli.safe.unfolding import Unfolding, unfold
@@ -128,7 +129,7 @@ def judge(
     expected = expectations(loaded, aids.expect)
     calls = with_direction(decoded_calls(tx, aids, expected, names), tx.safe, names, view.snapshot if view else None)
     hashes, disputed = hashed(tx, view)
-    findings = [*misplaced, *disputed, *because_unread(alone(tx, calls, view, names), unread)]
+    findings = [*misplaced, *disputed, *displacing(tx), *because_unread(alone(tx, calls, view, names), unread)]
     findings += [two for one in calls for two in one.findings]
     held = [held_against(tx, one) for one in expected]
     findings += [two for found, _ in held for two in found]
@@ -136,6 +137,13 @@ def judge(
     differences = tuple(dict.fromkeys(two for _, shown in held for two in shown))
     verdict = verdict_of(findings)
     return Inspection(tx, verdict, ordered(findings), calls, hashes, names, differences, view, unread, opinions)
+
+
+def displacing(tx: SafeTx) -> Iterator[InspectionFinding]:
+    """What a rejection puts away is not looked for here."""
+    if is_rejection(tx):
+        words = f"it takes nonce {tx.nonce} from whatever stands there; `incident safe queue` shows what"
+        yield warned("displaces-unknown", words)
 
 
 def decoded_calls(tx: SafeTx, aids: Aids, expected: Sequence[Expected], names: Names) -> tuple[DecodedCall, ...]:

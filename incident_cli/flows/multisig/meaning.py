@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from incident_cli.abi import Parameter, parse_signature
 from incident_cli.flows.multisig.functions import MANAGER, TIMELOCK, Candidate, Functions
 from incident_cli.flows.multisig.naming import Names
+from incident_cli.flows.multisig.scheduling import scheduled
 from incident_cli.flows.multisig.wording import MONEY, is_unlimited, known_sentence
 from incident_cli.flows.vault.restricting import RELEASING, WORD
 from incident_cli.safe.finding import InspectionFinding, warned
@@ -48,7 +49,7 @@ def meaning_findings(
     moved = [two for one, given in unique(fits) for two in money(made, one, given, names)]
     yield from moved
     yield from carried_findings(made, best, args)
-    levers = [one for one in same if one.meaning]
+    levers = trusted(same)
     told = next((one for one in same if one.by_file and (one.meaning or one is best)), None)
     if levers and not any(one.restricts(args) for one in levers):
         yield warned("not-restricting", f"call {made.number}: {lever_words(same, args)}")
@@ -58,6 +59,12 @@ def meaning_findings(
         yield from by_file(made, told)
     elif not moved:
         yield from built_in(made, best, args, functions, names)
+
+
+def trusted(same: Sequence[Candidate]) -> list[Candidate]:
+    """The levers of the deployment's own protocols; those of files only where there are none."""
+    levers = [one for one in same if one.meaning]
+    return [one for one in levers if not one.by_file] or levers
 
 
 def unique(fits: Sequence[Fit]) -> list[Fit]:
@@ -87,6 +94,7 @@ def built_in(
     if one.signature.selector in control_functions() or text in OTHER_SAFES:
         return  # refused, or said by the rules of what is handed on
     if text in CARRIERS:
+        yield from scheduled(made, one, args)
         roads = [road for road, texts in DELAYED.items() if text in texts]
         if any(to in functions.delaying.get(road, ()) for road in roads):
             return
@@ -117,7 +125,7 @@ def looks_like_call(parameter: Parameter, value: object) -> bool:
 
 def lever_words(same: Sequence[Candidate], args: tuple[object, ...]) -> str:
     """What the catalogue says of a function with these arguments; nothing where it has no lever of it."""
-    levers = [one for one in same if one.meaning]
+    levers = trusted(same)
     found = next((one for one in levers if one.restricts(args)), None)
     found = found or next((one for one in levers if one.loosens), None)
     if found is not None or not levers:
@@ -135,7 +143,7 @@ def money(made: MadeCall, one: Candidate, args: tuple[object, ...], names: Names
     amount = args[2] if signature.name == "permit" else args[1]
     is_allowance = signature.name in ALLOWANCES
     is_all = signature.name == "setApprovalForAll"
-    if (is_allowance or is_all) and not amount:
+    if (is_allowance or is_all) and not amount and signature.name != "permit":
         return
     unlimited = is_all or (is_allowance and isinstance(amount, int) and is_unlimited(amount))
     yield warned("unlimited-approval" if unlimited else "moves-money", words)
