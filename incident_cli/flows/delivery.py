@@ -211,12 +211,9 @@ def queue_here(session: Session, safe: Address, service: TransactionService | No
 
 def place_here(session: Session, safe: Address, reader: Reader) -> Place:
     """Where a Safe of the session's chain stands."""
-    from incident_cli.flows.multisig.place import Place, safes_of
+    from incident_cli.flows.multisig.place import place_with
 
-    deployment = session.bound.deployment
-    names = (name for name, chain, one in safes_of(deployment) if (chain, one) == (reader.chain, safe))
-    entry = deployment.services.get(reader.chain)
-    return Place(deployment, reader.chain, reader.chain_id, safe, tuple(dict.fromkeys(names)), reader, entry)
+    return place_with(session.bound.deployment, safe, reader)
 
 
 def is_of_earlier_plan(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

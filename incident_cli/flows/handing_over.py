@@ -13,6 +13,7 @@ from incident_cli.errors import Refused, Unread
 from incident_cli.evm import Address, hex_bytes, to_hex
 from incident_cli.flows.clock import Clock, stamp
 from incident_cli.flows.leg import Leg, leg_of
+from incident_cli.flows.multisig.authority import role_of
 from incident_cli.flows.multisig.proposing import origin_of
 from incident_cli.flows.session import Session
 from incident_cli.incident.events import Event, Kind, every
@@ -99,9 +100,7 @@ def made_before(session: Session, leg: Leg, signer: Signer, standing: Standing) 
 def sign(outlet: Outlet, session: Session, leg: Leg, signer: Signer, owners: tuple[Address, ...]) -> Event:
     """The signer's own signature over the typed data as they are rebuilt from the record; an owner's also as a file."""
     tx = SafeTx.from_json(leg.proposal["safe_tx"])
-    is_owner = signer.address in owners
-    if not is_owner:
-        require_delegate(outlet.service, tx, signer, owners)
+    is_owner = role_of(owners, outlet.service, tx.safe, signer.address).kind == "owner"
     say_differences(outlet, session, tx, signer)
     calls = tuple(one["plain"] for one in leg.proposal["calls"])
     remember(outlet.home, Remembered(stamp(outlet.clock.now()), signer.address, tx, calls))
@@ -114,19 +113,6 @@ def sign(outlet: Outlet, session: Session, leg: Leg, signer: Signer, owners: tup
     role = "an owner" if is_owner else "a delegate: this proposes, it does not confirm"
     session.screen.say(f"signed with the {signer.kind} of {signer.address}, {role}", "good")
     return event
-
-
-def require_delegate(
-    service: TransactionService | None, tx: SafeTx, signer: Signer, owners: tuple[Address, ...]
-) -> None:
-    """Refused unless the service knows the signer as the delegate of somebody who is an owner now."""
-    listed = service.delegates(tx.safe) if service is not None else ()
-    if not any(one.delegate == signer.address and one.delegator in owners for one in listed):
-        raise Refused(
-            f"{signer.address} is no owner of the Safe {tx.safe}, and no owner's delegate",
-            "use an owner's key, have an owner register a delegate (`incident safe delegate add`), or leave the keys "
-            "out: the proposal is then a file for the owners",
-        )
 
 
 def say_differences(outlet: Outlet, session: Session, tx: SafeTx, signer: Signer) -> None:

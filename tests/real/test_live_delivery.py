@@ -113,7 +113,7 @@ def test_a_stranger_is_not_asked_to_sign(site: Site) -> None:
     desk = around(site)
     stranger = AccountSigner(account(9, "stranger"))
     session = begun(site, replace(desk, keys=Keys(stranger)))
-    with pytest.raises(Refused, match="is no owner of the Safe"):
+    with pytest.raises(Refused, match="is no owner and no registered delegate"):
         walk(session)
     let_go(session)
     assert not events(session, Kind.SIGNED)

@@ -61,7 +61,12 @@ def place_of_slot(deployment: Deployment, slot: str, environment: Environment) -
 
 def place_of(deployment: Deployment, chain: str, safe: Address, environment: Environment) -> Place:
     """The place of a Safe on a chain of the deployment; raises Misused where no node has a URL."""
+    reader = Reader(nodes_of(deployment, chain, environment), chain, deployment.chains[chain].id)
+    return place_with(deployment, safe, reader)
+
+
+def place_with(deployment: Deployment, safe: Address, reader: Reader) -> Place:
+    """The place of a Safe on the chain of a reader."""
+    chain = reader.chain
     names = tuple(dict.fromkeys(name for name, on, one in safes_of(deployment) if (on, one) == (chain, safe)))
-    chain_id = deployment.chains[chain].id
-    reader = Reader(nodes_of(deployment, chain, environment), chain, chain_id)
-    return Place(deployment, chain, chain_id, safe, names, reader, deployment.services.get(chain))
+    return Place(deployment, chain, reader.chain_id, safe, names, reader, deployment.services.get(chain))
