@@ -231,6 +231,23 @@ def test_whom_a_lever_is_pulled_against_is_to_be_looked_at(who: Address, code: s
     assert words in said(found, code)
 
 
+def test_whom_a_protocol_file_puts_in_charge_is_to_be_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "protocols"
+    folder.mkdir()
+    own = TEXT.replace("protocol: drill-exchange", "protocol: in-house")
+    own = own.replace('"shutdown()"', '"pass_on(address heir)"\n    with: {heir: exchange}').replace(
+        "irreversible: true\n    consequence: shut down every market for good",
+        "undo: {by: governance, with: {heir: exchange}}",
+    )
+    (folder / "in-house.yaml").write_text(own)
+    path = tmp_path / "d.yaml"
+    path.write_text(DEPLOYMENT.replace("protocol: drill-exchange", "protocol: in-house"))
+    tx = made([one("pass_on(address heir)", EXCHANGE)])
+    found = judge(loaded(tx), aids_of(path, (), (), None, None), view(tx))
+    assert codes(found) == {"unknown-address"}
+    assert "heir is" in said(found, "unknown-address")
+
+
 # --- what waits, and what is put away
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from incident_cli.abi import Parameter, parse_signature
 from incident_cli.evm import Address, to_hex
 from incident_cli.flows.multisig.functions import BUILT_IN, Candidate, Functions
-from incident_cli.flows.multisig.meaning import Fit, lever_words, meaning_findings
+from incident_cli.flows.multisig.meaning import Fit, lever_words, meaning_findings, trusted
 from incident_cli.flows.multisig.naming import Names
 from incident_cli.flows.multisig.wording import (
     SHOWN_WHOLE,
@@ -168,7 +168,7 @@ def counted_arguments(
     same: Sequence[Candidate], args: tuple[object, ...], labels: Sequence[str], names: Names
 ) -> dict[str, str]:
     """Arguments in the units that the catalogue gives them, by their names."""
-    units = next((one.units for one in same if one.units), {})
+    units = next((one.units for one in trusted(same) if one.units), {})
     tokens = {one.symbol: one for one in names.tokens.values()}
     said = {labels[place]: (whole(args[place]), counted(args[place], unit, tokens)) for place, unit in units.items()}
     return {name: words for name, (raw, words) in said.items() if words != raw}

@@ -19,6 +19,7 @@ from incident_cli.text import plain
 
 CANCELLING = frozenset({"cancel", "veto", "revoke", "reject", "discard"})
 IDS = frozenset({"id", "operation", "proposal", "op"})
+OFFICES = frozenset({"owner", "heir", "admin", "guardian", "governor", "governance", "operator", "minter", "signer"})
 NEAR = 3  # bytes in which the id of a market may differ from another's and still look like it
 
 
@@ -30,12 +31,23 @@ def doubts_of(call: DecodedCall, pulls: Sequence[Pull], safe: Address, names: Na
     for definition in [one.definition for one in pulls] or [one.definition for one in own]:
         found += irreversible(definition, number)
     for pull in pulls:
+        found += in_office(pull, call, number, safe, names)
         found += named(pull, number, call.made.call.to, safe, names)
     if not pulls:
         found += [
             warned("cancels", f"{number}: {one.label} cancels") for one in own if cancels(one.definition, one.name)
         ]
     return tuple(dict.fromkeys(found))
+
+
+def in_office(pull: Pull, call: DecodedCall, number: str, safe: Address, names: Names) -> Iterator[InspectionFinding]:
+    """Addresses that the protocol file itself gives, where the call may put somebody in charge, or names this Safe."""
+    label = f"{number}: {pull.slot.name}.{pull.name}"
+    for parameter, value in zip(pull.definition.call.inputs, call.values, strict=False):
+        words = {word.lower() for word in WORD.findall(parameter.name)}
+        if parameter.type == "address" and (words & OFFICES or value == safe):
+            who = names.beside(str(value))
+            yield warned("unknown-address", f"{label}: {parameter.name} is {who}: it may put somebody in charge")
 
 
 def irreversible(definition: LeverDefinition, number: str) -> Iterator[InspectionFinding]:
