@@ -47,7 +47,7 @@ slots:
   exchange: {{chain: ethereum, protocol: drill-exchange, addresses: {{exchange: "{EXCHANGE}"}}}}
   council: {{chain: ethereum, protocol: safe, addresses: {{safe: "{SAFE}"}}}}
   governance: {{chain: ethereum, protocol: timelock, addresses: {{timelock: "{TIMELOCK}"}}}}
-markets: {{ETH-USD: {{id: "0x{'05' * 32}"}}}}
+markets: {{ETH-USD: {{id: "0x{"05" * 32}"}}}}
 contacts: [{{name: council-1, owner: "{OWNER}", reach: pager}}]
 """
 PAUSE = Call(EXCHANGE, parse_signature("setMarketPaused(bytes32 market, bool paused)"), (b"\x05" * 32, True))

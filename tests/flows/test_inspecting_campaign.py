@@ -201,6 +201,37 @@ def estranged(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
     return instead(draw, tx, USDC, encode_call(APPROVE, (draw(strangers), 0)))
 
 
+def undone(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
+    """Two limits, each no looser than what stands, the first of which is but taken back."""
+    capacities = st.integers(1, 500_000_000_000)
+    limits = [encode_call(LIMIT.signature, (draw(capacities), 3_600)) for _ in range(2)]
+    return rebuilt(tx, [InnerCall(0, EXCHANGE, 0, one) for one in limits])
+
+
+def of_no_market(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
+    """The lever for a market that there is not."""
+    market = draw(st.binary(min_size=32, max_size=32).filter(lambda one: one != PAUSE.args[0]))
+    return instead(draw, tx, EXCHANGE, encode_call(PAUSE.signature, (market, True)))
+
+
+def for_good(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
+    """A lever that nobody can undo."""
+    return instead(draw, tx, EXCHANGE, encode_call(signature("shutdown()"), ()))
+
+
+def later(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
+    """A good call that a time-lock is to make, some time."""
+    schedule = signature("schedule(address,uint256,bytes,bytes32,bytes32,uint256)")
+    before, seconds = draw(st.binary(min_size=32, max_size=32)), draw(positive)
+    args = (EXCHANGE, 0, PAUSE.data, before, bytes(32), seconds)
+    return instead(draw, tx, TIMELOCK, encode_call(schedule, args))
+
+
+def put_away(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
+    """Nothing at all, at a nonce where something may stand."""
+    return dataclasses.replace(tx, to=SAFE, operation=0, data=b"")
+
+
 def inner_refund(draw: st.DrawFn, tx: SafeTx) -> SafeTx:
     """Another Safe that pays whoever broadcasts."""
     execute = signature("execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)")
@@ -229,6 +260,11 @@ DANGERS: dict[str, Danger] = {
     "carried": carried,
     "estranged": estranged,
     "inner_refund": inner_refund,
+    "undone": undone,
+    "of no market": of_no_market,
+    "for good": for_good,
+    "later": later,
+    "put away": put_away,
     "chain": put("chain_id", st.integers(2, 2**64)),
     "safe": put("safe", addresses),
     "version": put("version", st.sampled_from(["0.0.1", "1.0.0", "1.1.1", "1.3.0", "1.5.0", "1.9.9"])),
@@ -250,12 +286,13 @@ DANGERS: dict[str, Danger] = {
 }
 # a warning may be all that can be said: unknown calls, native currency, numbers, strangers
 NOT_DECIDED = {"value", "rider", "hidden", "loosened", "named by a file", "released", "carried", "estranged"}
+NOT_DECIDED |= {"undone", "of no market", "for good", "later", "put away"}
 
 
 @st.composite
 def dangerous(draw: st.DrawFn) -> tuple[str, SafeTx]:
-    """A clean transaction of one to three calls, and a danger put into it."""
-    tx = made(draw(st.lists(st.sampled_from([PAUSE, LIMIT]), min_size=1, max_size=3)))
+    """A clean transaction of one or two calls that concern different things, and a danger put into it."""
+    tx = made(draw(st.lists(st.sampled_from([PAUSE, LIMIT]), min_size=1, max_size=2, unique_by=lambda one: one.data)))
     name = draw(st.sampled_from(sorted(DANGERS)))
     changed = DANGERS[name](draw, tx)
     assume(changed != tx)
