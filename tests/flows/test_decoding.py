@@ -361,6 +361,7 @@ def test_an_erc7730_file_does_not_overrule_the_catalogue(tmp_path: Path) -> None
     found = only(made([PAUSE]), descriptors=[written(tmp_path, "e.json", lying)])
     assert found.plain.startswith("exchange.pause_market: ")
     assert "Example says: Reopen" in found.plain
+    assert [one.code for one in found.findings] == ["meaning-by-file"]
     assert "paused" in found.args
 
 

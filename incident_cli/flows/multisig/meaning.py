@@ -54,6 +54,10 @@ def meaning_findings(
     if levers and not any(one.restricts(args) for one in levers):
         yield warned("not-restricting", f"call {made.number}: {lever_words(same, args)}")
     if any(not one.by_file for one in levers):
+        if any(one.format for one in same):
+            yield warned(
+                "meaning-by-file", f"call {made.number}: the sentence beside the lever's is an ERC-7730 file's own"
+            )
         return
     if told is not None:
         yield from by_file(made, told)
