@@ -132,7 +132,7 @@ def delegate_add(bench: Bench) -> Iterator[Prepared]:
     with serving(bench.office) as (_, _, office):
         there = replace(bench, office=office)
         words = ["safe", "delegate", "add", DELEGATE, *there.where(), "--safe", "council"]
-        yield Prepared(there.scene(office.council.owners[0]), words)
+        yield Prepared(there.scene(office.council.owners[0]), words, ["yes"])
 
 
 @contextmanager

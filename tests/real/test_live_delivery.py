@@ -41,7 +41,6 @@ def site(built: Site, tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-
 def around(site: Site, *, signer: int | None = None, pays: bool = False, follows: bool = True) -> Surroundings:
     """A desk with the key of an owner, and of somebody who pays; it is left once the market is contained."""
     own = None if signer is None else AccountSigner(site.council.owners[signer])
