@@ -6,6 +6,7 @@ Each rule is a function from one parsed file to its violations, so that a bad so
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -102,16 +103,33 @@ def module(text: str, path: str = "checks/example.py") -> Module:
     return Module(PurePosixPath(path), text, ast.parse(text))
 
 
-def product() -> list[Module]:
-    """Every Python file of the product."""
+@functools.cache
+def product() -> tuple[Module, ...]:
+    """Every Python file of the product, parsed once."""
     base = ROOT / PRODUCT
-    return [module(one.read_text("utf-8"), one.relative_to(base).as_posix()) for one in sorted(base.rglob("*.py"))]
+    return tuple(module(one.read_text("utf-8"), one.relative_to(base).as_posix()) for one in sorted(base.rglob("*.py")))
+
+
+@functools.cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Every node of a tree, walked once."""
+    return tuple(ast.walk(tree))
 
 
 def imports(found: Module) -> Iterator[tuple[ast.stmt, str]]:
     """Every imported name in full: `from a.b import c` gives `a.b.c`."""
+    return iter(imports_of(found))
+
+
+@functools.cache
+def imports_of(found: Module) -> tuple[tuple[ast.stmt, str], ...]:
+    """The same, read once."""
+    return tuple(each_import(found))
+
+
+def each_import(found: Module) -> Iterator[tuple[ast.stmt, str]]:
     package = [PRODUCT, *found.path.parts[:-1]]
-    for node in ast.walk(found.tree):
+    for node in nodes(found.tree):
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -127,13 +145,23 @@ def imports_any(name: str, packages: set[str]) -> bool:
 
 def mentions(found: Module) -> Iterator[tuple[ast.expr, str]]:
     """Every name and attribute chain in full, with import aliases resolved."""
+    return iter(mentions_of(found))
+
+
+@functools.cache
+def mentions_of(found: Module) -> tuple[tuple[ast.expr, str], ...]:
+    """The same, read once."""
+    return tuple(each_mention(found))
+
+
+def each_mention(found: Module) -> Iterator[tuple[ast.expr, str]]:
     aliases: dict[str, str] = {}
-    for node in ast.walk(found.tree):
+    for node in nodes(found.tree):
         if isinstance(node, ast.Import):
             aliases |= {alias.asname: alias.name for alias in node.names if alias.asname}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             aliases |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    for node in ast.walk(found.tree):
+    for node in nodes(found.tree):
         parts: list[str] = []
         inner = node
         while isinstance(inner, ast.Attribute):
@@ -145,7 +173,7 @@ def mentions(found: Module) -> Iterator[tuple[ast.expr, str]]:
 
 def functions(found: Module) -> Iterator[Function]:
     """Every function and method."""
-    return (node for node in ast.walk(found.tree) if isinstance(node, Function))
+    return (node for node in nodes(found.tree) if isinstance(node, Function))
 
 
 def length(function: Function) -> int:
@@ -178,7 +206,7 @@ def terminal(found: Module) -> Violations:
     for node, name in imports(found):
         if imports_any(name, {"click"}) or (imports_any(name, TERMINAL) and not found.within("cli/")):
             yield node.lineno, f"{name} is imported here"
-    for keyword in ast.walk(found.tree):
+    for keyword in nodes(found.tree):
         if isinstance(keyword, ast.keyword) and keyword.arg == "click_type":
             yield keyword.value.lineno, "click_type is used"
 
@@ -203,7 +231,7 @@ def heavy(found: Module) -> Violations:
 
 def type_checking_blocks(found: Module) -> Iterator[ast.If]:
     """`if TYPE_CHECKING:` blocks."""
-    for node in ast.walk(found.tree):
+    for node in nodes(found.tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             yield node
 

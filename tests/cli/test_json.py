@@ -74,6 +74,7 @@ def test_people_read_the_same_on_stderr(drill: Ended) -> None:
     assert '"schema"' not in drill.err
 
 
+@pytest.mark.campaign  # flows/test_drill has the same without a process of its own
 def test_the_same_seed_gives_the_same_object(drill: Ended, tmp_path: Path) -> None:
     again = run(["drill", "--auto", "--seed", "7", "--json"], tmp_path / "home")
     one, other = copy.deepcopy(drill.object), again.object

@@ -35,7 +35,11 @@ from tests.real.desking import serving
 ETHER = 10**18
 
 
-@pytest.fixture(scope="module", params=["1.3.0", "1.4.1", "1.5.0"])
+VERSIONS = ["1.4.1", *(pytest.param(one, marks=pytest.mark.campaign) for one in ("1.3.0", "1.5.0"))]
+EVERY_VERSION = pytest.mark.parametrize("built", ["1.3.0", "1.4.1", "1.5.0"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
 def built(
     request: pytest.FixtureRequest, packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -82,6 +86,7 @@ def waits(session: Session, what: str) -> str:
     return caught.value.message
 
 
+@EVERY_VERSION
 def test_proposed_followed_executed_and_proven(served: tuple[SafeService, Site]) -> None:
     service, site = served
     around = desk(site, Keys(owner(site, 0), AccountSigner(account(9, "payer"))))
