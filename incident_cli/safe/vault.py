@@ -334,11 +334,6 @@ def require_harmless(tx: SafeTx) -> None:
         raise Refused(f"a delegatecall to {tx.to} is never signed in advance", "sign nothing of this")
 
 
-def is_signed(rung: Rung, owners: Collection[Address], threshold: int) -> bool:
-    """Whether enough of these owners signed it."""
-    return len(rung.signers(owners)) >= threshold
-
-
 def packed(rung: Rung, owners: Collection[Address], threshold: int) -> bytes:
     """As many owners' signatures as the threshold, ascending; fewer where there are fewer."""
     return b"".join(rung.signatures[one] for one in rung.signers(owners)[:threshold])

@@ -99,7 +99,9 @@ class Queue:
         """Nonces at which nothing stands and behind which something waits."""
         taken = {one.nonce for one in self.at}
         return tuple(
-            nonce for nonce in range(self.nonce, min(max(taken, default=0), self.nonce + 1_000)) if nonce not in taken
+            nonce
+            for nonce in range(self.nonce, min(max(taken, default=0), self.nonce + MOST_GAPS))
+            if nonce not in taken
         )
 
     @property
@@ -164,16 +166,6 @@ def queue_of(
     return Queue(
         chain.nonce, chain.threshold, chain.block, at, reserved.unread, problem, chain.version, service is not None
     )
-
-
-def nonce_choices(
-    place: Place,
-    service: TransactionService | None,
-    reserved: Reserved = NONE_RESERVED,
-    words: Describe | None = None,
-) -> tuple[NonceChoice, ...]:
-    """The nonces a new transaction may take; the first is the on-chain nonce, which executes at once."""
-    return choices_of(queue_of(place, service, reserved, words))
 
 
 def choices_of(queue: Queue) -> tuple[NonceChoice, ...]:
